@@ -1,0 +1,20 @@
+# make demo: train a detector on generated images, evaluate it and draw its detections.
+# make test: lint and tests. Both start from Python, make and git alone.
+VENV ?= .venv
+PYTHON ?= python3
+
+.PHONY: demo test
+demo: $(VENV)/ready
+	$(VENV)/bin/python tools/demo.py
+
+test: $(VENV)/ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/python -m pytest
+
+# The marker is written last: an interrupted installation starts again.
+$(VENV)/ready: requirements.txt tests/requirements.txt constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install -r requirements.txt -r tests/requirements.txt -c constraints.txt
+	$(VENV)/bin/python -m pip install --no-build-isolation --no-deps -e .
+	touch $@
