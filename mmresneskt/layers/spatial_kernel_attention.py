@@ -1,0 +1,134 @@
+"""Spatial-Kernel Attention: the part that ResNeSkt adds to ResNeSt.
+
+Equation (5) and the paragraph around it: three poolings over the channel axis, several
+kernel sizes over the three maps, and a soft choice between the kernel sizes as in
+Li et al., "Selective Kernel Networks" (arXiv:1903.06586).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .channel_pool import ChannelPool
+from .vector_norm import build_vector_norm, normalize_vector
+
+GATES: dict[str, Callable[[Tensor], Tensor]] = {
+    "double_sigmoid": lambda u: 2 * u.sigmoid(),
+    "sigmoid": torch.sigmoid,
+    "linear": lambda u: u,
+}
+"""How U becomes the factor of V: 2*sigmoid(U), exactly 1 at U = 0 (the default);
+CBAM's sigmoid(U), 1/2 there; U itself, as the paper prints it, 0 there."""
+
+_MAPS = 3  # average, max, GeM
+_HIDDEN = 32  # the paper's "compact" Z: SKNet's lower bound
+
+
+class SpatialKernelAttention(nn.Module):
+    """Gate every position of V by one value per group.
+
+    Args:
+        channels: C, channels of V.
+        groups: K; each group of C/K channels has a gate of its own.
+        kernels: sizes of the square kernels, odd, one branch each.
+        gem_p, gem_trainable: of :class:`ChannelPool`.
+        gate: a name in :data:`GATES`.
+        share_kernels: the groups use one set of kernels and of dense layers, not one each.
+        norm_cfg: of the norm before Z.
+
+    With the sigmoid gates the kernels start at zero, so that a fresh module multiplies
+    by a constant: with ``double_sigmoid`` it is the identity, bit for bit.
+
+    Raises:
+        ValueError: naming the argument of ResNeSkt, its value and what is allowed.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        groups: int = 1,
+        kernels: Sequence[int] = (3, 5),
+        gem_p: float = 3.0,
+        gem_trainable: bool = False,
+        gate: str = "double_sigmoid",
+        share_kernels: bool = True,
+        norm_cfg: dict | None = None,
+    ) -> None:
+        super().__init__()
+        if groups < 1 or channels % groups:
+            raise ValueError(
+                f"spatial_groups={groups} does not divide a block's width of {channels}"
+            )
+        if not kernels or any(k < 1 or k % 2 == 0 for k in kernels):
+            raise ValueError(
+                f"spatial_kernels={tuple(kernels)} is not allowed: give one or more odd sizes"
+            )
+        if gate not in GATES:
+            raise ValueError(f"spatial_gate={gate!r} is not allowed: choose from {list(GATES)}")
+        self.groups = groups
+        self.gate = gate
+        self.pool = ChannelPool(gem_p, gem_trainable)
+        self.sets = 1 if share_kernels else groups
+        self.kernels = nn.ParameterList(
+            nn.Parameter(torch.zeros(self.sets, _MAPS, k, k)) for k in kernels
+        )
+        if gate == "linear":  # zero kernels would multiply V, and so the signal, by zero
+            for kernel in self.kernels:
+                nn.init.kaiming_normal_(kernel)
+        hidden = _HIDDEN * self.sets
+        self.fc = nn.Conv2d(self.sets, hidden, 1, groups=self.sets, bias=False)
+        self.bn = build_vector_norm(norm_cfg or dict(type="BN"), hidden)
+        self.select = nn.Conv2d(hidden, len(kernels) * self.sets, 1, groups=self.sets, bias=False)
+
+    def forward(self, v: Tensor) -> Tensor:
+        """V (N, C, H, W) -> V * gate(U), same shape and type."""
+        gate = self.attention(v)[0].to(v.dtype)
+        if self.groups == 1:
+            return v * gate
+        grouped = v.unflatten(1, (self.groups, -1))
+        return (grouped * gate.unsqueeze(2)).flatten(1, 2)
+
+    def attention(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        """The gate (N, K, H, W) of V, and the weight of each kernel size (N, K, branches).
+
+        Not under autocast: three maps cost nothing in float32, and sums over 75 values
+        of 1e4 do not fit in float16.
+        """
+        with _no_autocast(v.device.type):
+            branches = self._convolve(self.pool(v.unflatten(1, (self.groups, -1))))
+            weights = self._choose(branches)
+            u = (branches * weights[..., None, None]).sum(2)
+            return GATES[self.gate](u), weights
+
+    def _convolve(self, maps: Tensor) -> Tensor:
+        """Pooled maps (N, K, 3, H, W) -> one map per kernel size (N, K, branches, H, W).
+
+        The kernels are zero-padded to the largest and run as one convolution.
+        """
+        n, k, _, h, w = maps.shape
+        size = max(kernel.shape[-1] for kernel in self.kernels)
+        weight = torch.stack(
+            [F.pad(kernel, [(size - kernel.shape[-1]) // 2] * 4) for kernel in self.kernels], dim=1
+        )
+        maps = maps.reshape(n * k // self.sets, self.sets * _MAPS, h, w).to(weight.dtype)
+        out = F.conv2d(maps, weight.flatten(0, 1), padding=size // 2, groups=self.sets)
+        return out.reshape(n, k, len(self.kernels), h, w)
+
+    def _choose(self, branches: Tensor) -> Tensor:
+        """Branch maps (N, K, B, H, W) -> softmax weights (N, K, B), summing to 1 over B."""
+        n, k, b = branches.shape[:3]
+        pooled = branches.sum(2).mean((2, 3))  # T, equation (5): (N, K)
+        pooled = pooled.view(n, self.sets, k // self.sets, 1)
+        z = normalize_vector(self.bn, self.fc(pooled)).relu()
+        logits = self.select(z).view(n, self.sets, b, k // self.sets)
+        return logits.softmax(2).transpose(2, 3).reshape(n, k, b)
+
+
+def _no_autocast(device: str) -> contextlib.AbstractContextManager:
+    # the meta device, used to count or to defer, knows no autocast
+    return contextlib.nullcontext() if device == "meta" else torch.autocast(device, enabled=False)

@@ -1,0 +1,42 @@
+"""What several tests need."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT.parent / "shared" / "data"
+
+
+def randomize(model: nn.Module, seed: int = 0) -> nn.Module:
+    """Give every parameter and statistic a value that matters, zeros included."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.track_running_stats:
+            module.running_mean.normal_(0, 0.1, generator=generator)
+            module.running_var.uniform_(0.5, 2, generator=generator)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 1:
+                parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+            elif not parameter.any():
+                parameter.normal_(0, 0.1, generator=generator)
+    return model
+
+
+def run_tool(name: str, *arguments: object, cwd: Path, **environment: str):
+    """Run a script of tools/ as a user would, from the folder ``cwd``."""
+    import os
+
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tools" / f"{name}.py"), *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
