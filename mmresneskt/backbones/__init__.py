@@ -1,0 +1,5 @@
+"""The backbone."""
+
+from .resneskt import DEPTHS, ResNeSkt
+
+__all__ = ["DEPTHS", "ResNeSkt"]
