@@ -1,0 +1,147 @@
+"""mmcv's deformable convolutions (v1 and v2) on torchvision's kernels.
+
+Dai et al., arXiv:1703.06211, and Zhu et al., arXiv:1811.11168. Both libraries
+interleave the offsets as y, x; mmcv's v1 names W before H.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def deform_conv_forward(
+    input: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    ones: Tensor,
+    **geometry: int,
+) -> None:
+    """Fill output; ``columns``, ``ones`` and im2col_step are mmcv's scratch space."""
+    args = _v1_args(geometry)
+    output.copy_(_forward(input, weight, offset, None, None, args))
+
+
+def deform_conv_backward_input(
+    input: Tensor,
+    offset: Tensor,
+    grad_output: Tensor,
+    grad_input: Tensor,
+    grad_offset: Tensor,
+    weight: Tensor,
+    columns: Tensor,
+    **geometry: int,
+) -> None:
+    """Fill grad_input and grad_offset."""
+    grads = _backward(grad_output, input, weight, offset, None, _v1_args(geometry))
+    grad_input.copy_(grads[0])
+    grad_offset.copy_(grads[2])
+
+
+def deform_conv_backward_parameters(
+    input: Tensor,
+    offset: Tensor,
+    grad_output: Tensor,
+    grad_weight: Tensor,
+    columns: Tensor,
+    ones: Tensor,
+    scale: float,
+    **geometry: int,
+) -> None:
+    """Add ``scale`` times the weight's gradient to grad_weight."""
+    # the weight's values do not enter its own gradient, so any tensor of its shape serves
+    grads = _backward(grad_output, input, grad_weight, offset, None, _v1_args(geometry))
+    grad_weight.add_(grads[1], alpha=scale)
+
+
+def modulated_deform_conv_forward(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    with_bias: bool,
+    **geometry: int,
+) -> None:
+    """Fill output."""
+    args = _v2_args(geometry)
+    output.copy_(_forward(input, weight, offset, mask, bias if with_bias else None, args))
+
+
+def modulated_deform_conv_backward(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    columns: Tensor,
+    grad_input: Tensor,
+    grad_weight: Tensor,
+    grad_bias: Tensor,
+    grad_offset: Tensor,
+    grad_mask: Tensor,
+    grad_output: Tensor,
+    with_bias: bool,
+    **geometry: int,
+) -> None:
+    """Fill the five gradients; grad_bias only ``with_bias``."""
+    grads = _backward(grad_output, input, weight, offset, mask, _v2_args(geometry))
+    grad_input.copy_(grads[0])
+    grad_weight.copy_(grads[1])
+    grad_offset.copy_(grads[2])
+    grad_mask.copy_(grads[3])
+    if with_bias:
+        grad_bias.copy_(grads[4])
+
+
+def _v1_args(g: dict[str, int]) -> tuple[int, ...]:
+    """torchvision's order: strides, paddings, dilations (each H, W), the two groups."""
+    return (
+        *(g["dH"], g["dW"], g["padH"], g["padW"], g["dilationH"], g["dilationW"]),
+        *(g["group"], g["deformable_group"]),
+    )
+
+
+def _v2_args(g: dict[str, int]) -> tuple[int, ...]:
+    return (
+        *(g["stride_h"], g["stride_w"], g["pad_h"], g["pad_w"], g["dilation_h"], g["dilation_w"]),
+        *(g["group"], g["deformable_group"]),
+    )
+
+
+def _forward(
+    input: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    mask: Tensor | None,
+    bias: Tensor | None,
+    args: tuple[int, ...],
+) -> Tensor:
+    unused = input.new_zeros((input.size(0), 1))
+    bias = input.new_zeros(weight.size(0)) if bias is None else bias
+    return torch.ops.torchvision.deform_conv2d(
+        input, weight, offset, unused if mask is None else mask, bias, *args, mask is not None
+    )
+
+
+def _backward(
+    grad_output: Tensor,
+    input: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    mask: Tensor | None,
+    args: tuple[int, ...],
+) -> tuple[Tensor, ...]:
+    """Gradients of input, weight, offset, mask and bias."""
+    unused = input.new_zeros((input.size(0), 1))
+    bias = input.new_zeros(weight.size(0))
+    mask_or_unused = unused if mask is None else mask
+    return torch.ops.torchvision._deform_conv2d_backward(
+        grad_output, input, weight, offset, mask_or_unused, bias, *args, mask is not None
+    )
