@@ -1,0 +1,60 @@
+"""Which MM libraries are installed, and whether they are new enough.
+
+The package depends on torch and torchvision only: mmcv and mmcv-lite, or the two
+distributions of mmengine, overwrite each other's files, so pip must not pull one in
+beside the other. What is there is looked up at import instead.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import warnings
+from types import ModuleType
+
+from torch.torch_version import TorchVersion
+
+OLDEST = {"mmengine": "0.8.0", "mmcv": "2.0.0", "mmdet": "3.0.0", "mmpretrain": "1.0.0"}
+_DISTRIBUTION = {"mmcv": "mmcv-lite"}
+
+
+def require(*libraries: str) -> None:
+    """Check the libraries without which there is no backbone.
+
+    Raises:
+        ImportError: one line naming what is missing or too old and the command to run.
+    """
+    for library in libraries:
+        problem = _problem(library)
+        if problem:
+            raise ImportError(problem) from None
+
+
+def optional(library: str, submodule: str) -> ModuleType | None:
+    """``library.submodule``, or None where the library is not installed.
+
+    A library that is there but too old, or that refuses the others' versions, is
+    reported in one warning and counts as absent.
+    """
+    if importlib.util.find_spec(library) is None:
+        return None
+    problem = _problem(library)
+    if problem:
+        warnings.warn(f"mmresneskt goes on without {library}: {problem}", stacklevel=2)
+        return None
+    return importlib.import_module(f"{library}.{submodule}")
+
+
+def _problem(library: str) -> str | None:
+    command = f"pip install '{_DISTRIBUTION.get(library, library)}>={OLDEST[library]}'"
+    try:
+        module = importlib.import_module(library)
+    except ModuleNotFoundError as error:
+        if error.name == library:
+            return f"{library} is not installed: {command}"
+        return f"{library} cannot be imported, {error.name} is missing: pip install {error.name}"
+    except Exception as error:  # mmdet and mmpretrain assert the versions of mmcv and mmengine
+        return f"{library} cannot be imported: {error}"
+    if TorchVersion(module.__version__) < OLDEST[library]:
+        return f"{library} {module.__version__} is older than {OLDEST[library]}: {command}"
+    return None
