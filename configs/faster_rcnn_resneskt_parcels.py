@@ -1,0 +1,64 @@
+# The embedded default: generated packages on a conveyor, ten kinds, no data to fetch.
+#   python tools/train.py configs/faster_rcnn_resneskt_parcels.py
+_base_ = "_base_/small_detector.py"
+
+data_root = "data/parcels"
+size = (160, 160)
+max_epochs = 4
+
+# Packages are 35 to 77 pixels long in these images: anchors start at 24.
+model = dict(
+    rpn_head=dict(anchor_generator=dict(scales=[6])), roi_head=dict(bbox_head=dict(num_classes=10))
+)
+
+train_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="LoadAnnotations", with_bbox=True),
+    dict(type="Resize", scale=size),
+    dict(type="RandomFlip", prob=[0.25, 0.25], direction=["horizontal", "vertical"]),
+    dict(type="PackDetInputs"),
+]
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="Resize", scale=size),
+    dict(type="LoadAnnotations", with_bbox=True),
+    {{_base_.pack_with_boxes}},
+]
+train_dataloader = dict(
+    batch_size=4,
+    dataset=dict(
+        _delete_=True,
+        type="ParcelsDataset",
+        data_root=data_root,
+        num_images=400,
+        size=size,
+        seed=0,
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=4,
+    dataset=dict(
+        _delete_=True,
+        type="ParcelsDataset",
+        data_root=data_root,
+        num_images=100,
+        size=size,
+        seed=1,
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=50),
+    dict(
+        type="CosineAnnealingLR",
+        T_max=max_epochs,
+        end=max_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+]

@@ -1,0 +1,1 @@
+"""The command lines of ``tools/``: what each script does, as functions."""

@@ -1,0 +1,52 @@
+"""Is the data there? One message before anything is built, not a traceback after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+from .config import datasets
+from .errors import UserError
+
+_EMBEDDED = "tools/train.py configs/faster_rcnn_resneskt_parcels.py"
+_SOURCES = {
+    "CocoDataset": "get COCO 2017 from https://cocodataset.org/#download",
+    "VOCFolderDataset": "it is a list of image names in a folder like Pascal VOC's",
+    "ImageNet": "get ImageNet-1K from https://www.image-net.org/download.php",
+}
+
+
+def check_data(cfg: Config, parts: tuple[str, ...]) -> None:
+    """Look for the annotation file and the folders of the parts ("train", ...) in use.
+
+    Raises:
+        UserError: the first that is missing, with the key that names it, where the data
+            comes from, and the config that needs none.
+    """
+    for key, dataset in datasets(cfg).items():
+        if key.split("_")[0] not in parts:
+            continue
+        for name, path in _paths(dataset):
+            if not path.exists():
+                source = _SOURCES.get(dataset.get("type"), "it is named in the config")
+                raise UserError(
+                    f"{path} is missing ({key}.{name}): {source}, and set its folder with "
+                    f"--cfg-options data_root=FOLDER. Without data, run the embedded set: "
+                    f"{_EMBEDDED}"
+                )
+
+
+def _paths(dataset: ConfigDict) -> list[tuple[str, Path]]:
+    """Local paths of one dataset, with their keys. Generated data has none to look for."""
+    if dataset.get("type") == "ParcelsDataset":
+        return []
+    root = Path(dataset.get("data_root") or "")
+    paths = []
+    if dataset.get("ann_file"):
+        paths.append(("ann_file", root / dataset.ann_file))
+    prefix = dataset.get("data_prefix") or {}
+    for name, folder in prefix.items() if isinstance(prefix, dict) else [("", prefix)]:
+        if folder:
+            paths.append((f"data_prefix.{name}".rstrip("."), root / folder))
+    return [(name, path) for name, path in paths if "://" not in str(path)]

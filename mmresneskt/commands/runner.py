@@ -1,0 +1,90 @@
+"""Build mmengine's Runner for a command, with errors that speak to a person."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.hooks import Hook
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+import mmresneskt  # noqa: F401 (registers the backbone, also for configs that do not)
+
+from .errors import UserError, explain
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that MMDetection's train.py and test.py share."""
+    parser.add_argument("config", help="config file")
+    parser.add_argument("--work-dir", help="folder of logs and checkpoints")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        metavar="KEY=VALUE",
+        help="override settings of the config, e.g. train_dataloader.batch_size=4 "
+        'data_root=FOLDER; lists as key="[a,b]" without spaces',
+    )
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    # torchrun's predecessors pass it under either name
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def set_launcher(cfg: Config, args: argparse.Namespace) -> None:
+    """Take over the launcher, and the rank where no launcher has set it."""
+    cfg.launcher = args.launcher
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+
+
+def check_checkpoint(filename: str | None) -> None:
+    """A checkpoint named on the command line or in the config must be there.
+
+    Raises:
+        UserError: it is a local path and there is no such file.
+    """
+    if filename and "://" not in filename and not Path(filename).is_file():
+        raise UserError(f"checkpoint {filename} does not exist")
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner with everything it needs for its first step.
+
+    Raises:
+        UserError: the config asks for something that cannot be built.
+    """
+    check_checkpoint(cfg.get("load_from"))
+    try:
+        return RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+    except Exception as error:
+        raise UserError(explain(error)) from error
+
+
+def run(runner: Runner, what: str) -> None:
+    """``runner.train()`` or ``runner.test()``.
+
+    mmengine builds datasets and loads checkpoints in there, before the first iteration.
+
+    Raises:
+        UserError: it failed before the first iteration: a dataset or a checkpoint.
+    """
+    started = _Started()
+    runner.register_hook(started)
+    try:
+        getattr(runner, what)()
+    except Exception as error:
+        if started.value:
+            raise
+        raise UserError(explain(error)) from error
+
+
+class _Started(Hook):
+    """Notes that the first iteration has begun."""
+
+    value = False
+
+    def _before_iter(self, *args: object, **kwargs: object) -> None:
+        self.value = True

@@ -1,0 +1,64 @@
+"""``tools/test.py``: evaluate a checkpoint, with MMDetection's command line."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import Config
+
+from .config import default_work_dir, load_config
+from .data import check_data
+from .errors import UserError
+from .runner import add_common_arguments, build_runner, check_checkpoint, run, set_launcher
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line and evaluate.
+
+    Raises:
+        UserError: the config, the data or the checkpoint is not as it should be.
+    """
+    args = parse_args(argv)
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir)
+    set_launcher(cfg, args)
+    check_checkpoint(args.checkpoint)
+    cfg.load_from = args.checkpoint
+    if args.show_dir:
+        _draw_into(cfg, args.show_dir)
+    if args.out:
+        _dump_into(cfg, args.out)
+    check_data(cfg, ("test",))
+    run(build_runner(cfg), "test")
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="test.py", description="Evaluate a checkpoint.")
+    add_common_arguments(parser)
+    parser.add_argument("checkpoint", help="file or URL of the weights")
+    parser.add_argument("--show-dir", help="folder for pictures of the predictions")
+    parser.add_argument("--out", help="file (.pkl) for the predictions")
+    return parser.parse_args(argv)
+
+
+def _draw_into(cfg: Config, folder: str) -> None:
+    """Turn on the visualization hook, whose settings differ between the two libraries."""
+    hook = cfg.default_hooks.get("visualization")
+    if hook is None:
+        raise UserError("--show-dir: the config has no default_hooks.visualization")
+    folder = str(Path(folder).resolve())  # else it would land inside the work folder
+    if cfg.get("default_scope") == "mmpretrain":
+        hook.update(enable=True, out_dir=folder)
+    else:
+        hook.update(draw=True, test_out_dir=folder)
+
+
+def _dump_into(cfg: Config, filename: str) -> None:
+    if Path(filename).suffix not in (".pkl", ".pickle"):
+        raise UserError(f"--out {filename}: the name must end in .pkl or .pickle")
+    dump = "DumpResults" if cfg.get("default_scope") == "mmpretrain" else "DumpDetResults"
+    evaluators = (
+        cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    )
+    cfg.test_evaluator = [*evaluators, dict(type=dump, out_file_path=filename)]

@@ -1,0 +1,57 @@
+"""``tools/train.py``: train the model of a config, with MMDetection's command line."""
+
+from __future__ import annotations
+
+import argparse
+
+from .config import default_work_dir, load_config
+from .data import check_data
+from .errors import UserError
+from .runner import add_common_arguments, build_runner, check_checkpoint, run, set_launcher
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line and train.
+
+    Raises:
+        UserError: the config, the data or a checkpoint is not as it should be.
+    """
+    args = parse_args(argv)
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir)
+    set_launcher(cfg, args)
+    if args.amp:
+        cfg.optim_wrapper.type = "AmpOptimWrapper"
+        cfg.optim_wrapper.loss_scale = "dynamic"
+    if args.auto_scale_lr:
+        if "base_batch_size" not in cfg.get("auto_scale_lr", {}):
+            raise UserError(
+                f"--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size; set it to "
+                f"the batch size (over all GPUs) that the learning rate is meant for"
+            )
+        cfg.auto_scale_lr.enable = True
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == "auto" else args.resume
+        check_checkpoint(cfg.load_from)
+    check_data(cfg, ("train", "val"))
+    run(build_runner(cfg), "train")
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="train.py", description="Train a model.")
+    add_common_arguments(parser)
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        metavar="CHECKPOINT",
+        help="go on from a checkpoint; alone, from the newest in the work folder",
+    )
+    parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
+    parser.add_argument(
+        "--auto-scale-lr",
+        action="store_true",
+        help="scale the learning rate to the batch size",
+    )
+    return parser.parse_args(argv)

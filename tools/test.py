@@ -1,0 +1,12 @@
+"""Evaluate a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``; see ``--help``."""
+
+import sys
+from pathlib import Path
+
+# so that a clone works from any folder, installed or not
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mmresneskt.commands import errors, test
+
+if __name__ == "__main__":
+    errors.run(test.main)
