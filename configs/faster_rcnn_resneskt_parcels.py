@@ -6,10 +6,17 @@ data_root = "data/parcels"
 size = (160, 160)
 max_epochs = 4
 
-# Packages are 35 to 77 pixels long in these images: anchors start at 24.
+# Packages are 35 to 77 pixels long in these images: anchors start at 24, and a package
+# is pooled from the second level of the pyramid, where that costs a quarter.
 model = dict(
-    rpn_head=dict(anchor_generator=dict(scales=[6])), roi_head=dict(bbox_head=dict(num_classes=10))
+    rpn_head=dict(anchor_generator=dict(scales=[6])),
+    roi_head=dict(
+        bbox_roi_extractor=dict(finest_scale=20),
+        bbox_head=dict(num_classes=10),
+    ),
+    train_cfg=dict(rcnn=dict(sampler=dict(num=64, pos_fraction=0.5))),
 )
+optim_wrapper = dict(optimizer=dict(lr=5e-4))
 
 train_pipeline = [
     dict(type="LoadImageFromFile"),
@@ -30,7 +37,7 @@ train_dataloader = dict(
         _delete_=True,
         type="ParcelsDataset",
         data_root=data_root,
-        num_images=400,
+        num_images=440,
         size=size,
         seed=0,
         pipeline=train_pipeline,

@@ -12,6 +12,9 @@ from types import ModuleType
 
 from torch import _weights_only_unpickler
 
+_PYTHON_2_NAMES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
+"""torch.save writes pickle protocol 2, which names modules as Python 2 did."""
+
 
 def restricted_pickle(allowed: Mapping[str, object]) -> ModuleType:
     """A module whose ``load`` and ``Unpickler`` know torch's own globals and ``allowed``.
@@ -25,6 +28,7 @@ def restricted_pickle(allowed: Mapping[str, object]) -> ModuleType:
 
     class Unpickler(pickle.Unpickler):
         def find_class(self, module: str, name: str) -> object:
+            module = _PYTHON_2_NAMES.get(module, module)
             path = f"{module}.{name}"
             if path in known:
                 return known[path]

@@ -1,0 +1,145 @@
+"""Resuming works, and a stranger's file runs nothing."""
+
+import hashlib
+import io
+import os
+import pickle
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from mmresneskt import checkpoint
+from mmresneskt.restricted_pickle import restricted_pickle
+
+
+def message_hub_state():
+    hub = MessageHub.get_instance(f"test-{os.urandom(4).hex()}")
+    for value in range(5):
+        hub.update_scalar("train/loss", float(value))
+    hub.update_info("epoch", 3)
+    return hub.state_dict()
+
+
+class RunsCode:
+    """Unpickling it calls a function with an argument."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+def attacks(marker):
+    command = f"touch {marker}"
+    return {
+        "os.system": RunsCode(os.system, command),
+        "eval": RunsCode(eval, f"__import__('os').system({command!r})"),
+        "exec": RunsCode(exec, f"import os; os.system({command!r})"),
+        "getattr": RunsCode(getattr, HistoryBuffer, "__init__"),
+        "open": RunsCode(open, str(marker), "w"),
+        "import": RunsCode(__import__, "antigravity"),
+        "pickle": RunsCode(pickle.loads, pickle.dumps(RunsCode(os.system, command))),
+        "numpy.load": RunsCode(np.load, str(marker), None, True),
+    }
+
+
+@pytest.mark.parametrize("name", list(attacks("")))
+@pytest.mark.parametrize("place", ["whole", "state_dict", "meta"])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_file_that_would_run_code_is_refused(name, place, legacy, tmp_path):
+    marker = tmp_path / "marker"
+    bad = attacks(marker)[name]
+    document = bad if place == "whole" else {"state_dict": {}, place: {"x": bad}}
+    path = tmp_path / "bad.pth"
+    torch.save(document, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(pickle.UnpicklingError, match=r"bad.pth is refused"):
+        CheckpointLoader.load_checkpoint(str(path), "cpu")
+    module = restricted_pickle(checkpoint._allowed())
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(path, pickle_module=module, weights_only=False)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("old_torch", [False, True])
+def test_mmengines_own_state_loads(old_torch, tmp_path):
+    state = message_hub_state()
+    extra = dict(scalar=np.float64(2.5), array=np.arange(3), flags=np.array([True]))
+    path = tmp_path / "run.pth"
+    torch.save(dict(message_hub=state, meta=extra, state_dict=dict(w=torch.ones(2))), path)
+    if old_torch:
+        module = restricted_pickle(checkpoint._allowed())
+        loaded = torch.load(path, pickle_module=module, weights_only=False)
+    else:
+        loaded = checkpoint.load_file(path)
+    found = loaded["message_hub"]["log_scalars"]["train/loss"]
+    assert found.data[0].tolist() == [0, 1, 2, 3, 4]
+    assert found.mean() == 2.0
+    assert loaded["meta"]["scalar"] == 2.5
+    np.testing.assert_array_equal(loaded["meta"]["array"], np.arange(3))
+    assert torch.equal(loaded["state_dict"]["w"], torch.ones(2))
+
+
+def test_the_refusal_names_what_the_file_asks_for(tmp_path):
+    torch.save(RunsCode(os.system, "true"), tmp_path / "bad.pth")
+    with pytest.raises(pickle.UnpicklingError, match=r"asks for posix\.system.*state dict"):
+        checkpoint.load_file(tmp_path / "bad.pth")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04broken"])
+def test_a_file_that_is_no_checkpoint_is_an_error(content, tmp_path):
+    (tmp_path / "x.pth").write_bytes(content)
+    with pytest.raises((pickle.UnpicklingError, RuntimeError, EOFError)):
+        checkpoint.load_file(tmp_path / "x.pth")
+    with pytest.raises(FileNotFoundError, match=r"missing\.pth"):
+        checkpoint.load_file(tmp_path / "missing.pth")
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A web server on this machine; yields its folder and address."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(folder))
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        Thread(target=httpd.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{httpd.server_address[1]}"
+        httpd.shutdown()
+
+
+def test_urls_go_the_same_way(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    folder, address = server
+    buffer = io.BytesIO()
+    torch.save(dict(w=torch.ones(3)), buffer)
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()[:8]
+    (folder / f"good-{digest}.pth").write_bytes(buffer.getvalue())
+    (folder / "forged-00000000.pth").write_bytes(buffer.getvalue())
+    torch.save(RunsCode(os.system, f"touch {tmp_path / 'marker'}"), folder / "bad.pth")
+    load = CheckpointLoader.load_checkpoint
+    for _ in range(2):  # from the server, then from the cache
+        assert torch.equal(load(f"{address}/good-{digest}.pth")["w"], torch.ones(3))
+    with pytest.raises(RuntimeError, match="hash"):
+        load(f"{address}/forged-00000000.pth")
+    with pytest.raises(pickle.UnpicklingError, match="refused"):
+        load(f"{address}/bad.pth")
+    assert not (tmp_path / "marker").exists()
+
+
+def test_a_failed_download_says_how_to_go_on(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    _, address = server
+    with pytest.raises(OSError, match=r"copy the file to .*nothing\.pth, or train from scratch"):
+        CheckpointLoader.load_checkpoint(f"{address}/nothing.pth")

@@ -1,0 +1,184 @@
+"""The scripts as users run them, from a folder that is not the repository's."""
+
+import json
+import pickle
+import re
+
+import pytest
+import torch
+
+from .helpers import DATA, ROOT, run_tool
+from .test_voc import write
+
+PARCELS = ROOT / "configs" / "faster_rcnn_resneskt_parcels.py"
+VOC = ROOT / "configs" / "faster_rcnn_resneskt50_voc.py"
+COCO = ROOT / "configs" / "faster_rcnn_resneskt50.py"
+TINY = [
+    "--cfg-options",
+    "model.backbone.depth=14",
+    "train_dataloader.dataset.num_images=8",
+    "val_dataloader.dataset.num_images=4",
+    "test_dataloader.dataset.num_images=4",
+    "size=(64,64)",
+    "default_hooks.logger.interval=1",
+]
+
+
+def logged(work_dir):
+    """The losses of every training iteration of every start, in order."""
+    lines = []
+    for log in sorted(work_dir.glob("*/vis_data/scalars.json")):
+        lines += [json.loads(line) for line in log.read_text().splitlines()]
+    return [line for line in lines if "loss" in line]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of two epochs, cut off after the first and resumed."""
+    folder = tmp_path_factory.mktemp("run")
+    common = [PARCELS, "--work-dir", "wd", *TINY, "train_cfg.val_interval=1"]
+    first = run_tool("train", *common, "train_cfg.max_epochs=1", cwd=folder)
+    second = run_tool("train", *common, "train_cfg.max_epochs=2", "resume=True", cwd=folder)
+    return folder, first, second
+
+
+def test_training_shows_progress_and_evaluates(trained):
+    folder, first, _ = trained
+    assert first.returncode == 0, first.stderr
+    assert re.search(r"Epoch\(train\) +\[1\]\[2/2\].* eta: ", first.stdout + first.stderr)
+    assert "coco/bbox_mAP" in first.stdout + first.stderr
+    assert (folder / "wd" / "epoch_1.pth").exists()
+
+
+def test_resuming_goes_on_where_the_run_stopped(trained):
+    folder, _, second = trained
+    assert second.returncode == 0, second.stderr
+    assert "resumed epoch: 1, iter: 2" in second.stdout + second.stderr
+    losses = logged(folder / "wd")
+    assert [line["step"] for line in losses] == [1, 2, 3, 4]
+    assert (folder / "wd" / "last_checkpoint").read_text().endswith("epoch_2.pth")
+
+
+def test_resume_from_a_named_checkpoint(trained):
+    folder, _, _ = trained
+    result = run_tool(
+        "train",
+        *(PARCELS, "--work-dir", "wd2", "--resume", "wd/epoch_1.pth", *TINY),
+        "train_cfg.max_epochs=2",
+        cwd=folder,
+    )
+    assert result.returncode == 0, result.stderr
+    assert [line["step"] for line in logged(folder / "wd2")] == [3, 4]
+
+
+def test_testing_a_checkpoint_draws_and_dumps(trained):
+    folder, _, _ = trained
+    arguments = [PARCELS, "wd/epoch_2.pth", "--show-dir", "shown", "--out", "out.pkl", *TINY]
+    result = run_tool("test", *arguments, cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert "coco/bbox_mAP" in result.stdout + result.stderr
+    assert len(list((folder / "shown").glob("*.jpg"))) == 4
+    assert len(pickle.loads((folder / "out.pkl").read_bytes())) == 4
+
+
+def test_voc_folder_by_one_option(tmp_path):
+    for name in ("a", "b", "c"):
+        write(tmp_path / "voc", name, [("dog", 0, 10, 8, 40, 40), ("cat", 0, 3, 3, 30, 30)])
+    for split in ("train", "val", "test"):
+        (tmp_path / "voc/ImageSets/Main" / f"{split}.txt").write_text("a\nb\nc\n")
+    options = ["data_root=voc", "model.backbone.depth=14", "scale=(64,48)", "max_epochs=1"]
+    # three images in batches of two: the last batch holds one
+    result = run_tool(
+        "train",
+        *(VOC, "--work-dir", "wd", "--cfg-options", *options, "train_cfg.max_epochs=1"),
+        "train_cfg.val_interval=1",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "coco/bbox_mAP" in result.stdout + result.stderr
+    checkpoint = torch.load(tmp_path / "wd/epoch_1.pth", weights_only=False)
+    assert checkpoint["meta"]["dataset_meta"]["classes"] == ("cat", "dog")
+    assert checkpoint["state_dict"]["roi_head.bbox_head.fc_cls.weight"].shape[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "text"),
+    [
+        ("train", ["nothing.py"], "config nothing.py does not exist"),
+        (
+            "train",
+            [ROOT / "configs/faster_rcnn_resneskt_parcel.py"],
+            "Did you mean .*faster_rcnn_resneskt_parcels.py",
+        ),
+        (
+            "train",
+            [COCO],
+            r"annotations/instances_train2017\.json is missing \(train_dataloader.*cocodataset\.org"
+            r".*faster_rcnn_resneskt_parcels\.py",
+        ),
+        ("train", [VOC, "--cfg-options", "data_root=nowhere"], "nowhere/Annotations.*data_root="),
+        ("train", [PARCELS, "--resume", "none.pth"], "checkpoint none.pth does not exist"),
+        (
+            "train",
+            [PARCELS, "--cfg-options", "load_from=none.pth"],
+            "checkpoint none.pth does not exist",
+        ),
+        ("test", [PARCELS, "none.pth"], "checkpoint none.pth does not exist"),
+        ("test", [PARCELS, PARCELS, "--out", "x.json"], r"--out x\.json.*\.pkl"),
+        (
+            "train",
+            [PARCELS, "--cfg-options", "model.backbone.spatial_kernel=3"],
+            "spatial_kernel'.*Did you mean spatial_kernels",
+        ),
+        ("train", [PARCELS, "--cfg-options", "model.backbone.depth=51"], "depth=51.*14, 26, 50"),
+        (
+            "train",
+            [PARCELS, "--cfg-options", "model.backbone.type=ResNetSkt"],
+            "ResNetSkt is not in the mmdet::model registry",
+        ),
+        (
+            "train",
+            [PARCELS, "--auto-scale-lr", "--cfg-options", "auto_scale_lr=None"],
+            "no auto_scale_lr.base_batch_size",
+        ),
+        ("train", [PARCELS, "--amp"], "AmpOptimWrapper|amp"),
+    ],
+)
+def test_mistakes_get_one_line_and_exit_code_2(tool, arguments, text, tmp_path):
+    if "--amp" in arguments and torch.cuda.is_available():
+        pytest.skip("mixed precision works here")
+    result = run_tool(tool, *arguments, cwd=tmp_path)
+    assert result.returncode == 2, result.stdout + result.stderr
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert re.search(text, last), last
+    assert "Traceback" not in result.stderr
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    result = run_tool("train", "nothing.py", "--debug", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "Traceback" in result.stderr
+
+
+def test_a_checkpoint_that_would_run_code_is_one_line_too(tmp_path):
+    from .test_checkpoint import RunsCode
+
+    torch.save(RunsCode(print, "executed"), tmp_path / "bad.pth")
+    result = run_tool("test", PARCELS, "bad.pth", *TINY, cwd=tmp_path)
+    assert result.returncode == 2
+    assert re.search(r"error: .*bad\.pth is refused: it asks for builtins\.print", result.stderr)
+    assert "executed" not in result.stdout
+
+
+@pytest.mark.skipif(not (DATA / "bccd").exists(), reason="the photographs are not there")
+def test_real_photographs_train_a_step(tmp_path):
+    result = run_tool(
+        "train",
+        *(VOC, "--work-dir", "wd", "--cfg-options", f"data_root={DATA / 'bccd'}"),
+        *("train_dataloader.dataset.indices=4", "val_dataloader.dataset.indices=2"),
+        *("train_cfg.max_epochs=1", "train_cfg.val_interval=1", "model.backbone.depth=14"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "coco/bbox_mAP" in result.stdout + result.stderr
