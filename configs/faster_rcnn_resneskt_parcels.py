@@ -12,11 +12,11 @@ model = dict(
     rpn_head=dict(anchor_generator=dict(scales=[6])),
     roi_head=dict(
         bbox_roi_extractor=dict(finest_scale=20),
-        bbox_head=dict(num_classes=10),
+        bbox_head=dict(num_classes=10, reg_class_agnostic=True),
     ),
     train_cfg=dict(rcnn=dict(sampler=dict(num=64, pos_fraction=0.5))),
 )
-optim_wrapper = dict(optimizer=dict(lr=5e-4))
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
 
 train_pipeline = [
     dict(type="LoadImageFromFile"),
@@ -37,7 +37,7 @@ train_dataloader = dict(
         _delete_=True,
         type="ParcelsDataset",
         data_root=data_root,
-        num_images=440,
+        num_images=480,
         size=size,
         seed=0,
         pipeline=train_pipeline,

@@ -18,7 +18,6 @@ from urllib.parse import urlparse
 
 import numpy as np
 import torch
-from mmengine.dist import barrier, is_main_process
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import hub
@@ -86,8 +85,7 @@ def load_url(
     """Download to torch hub's cache, once, and load as :func:`load_file` does.
 
     Takes the arguments of ``torch.hub.load_state_dict_from_url``. A name that ends in
-    ``-<sha256 prefix>`` is always checked against its content. Only the first process
-    of each run downloads.
+    ``-<sha256 prefix>`` is always checked against its content.
 
     Raises:
         OSError: the download failed; the message says which file to put where.
@@ -95,7 +93,7 @@ def load_url(
     """
     folder = Path(model_dir or Path(hub.get_dir()) / "checkpoints")
     path = folder / (file_name or Path(urlparse(url).path).name)
-    if not path.exists() and is_main_process():
+    if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         prefix = re.search(r"-([0-9a-f]{8,64})\.", path.name)
         try:
@@ -106,7 +104,6 @@ def load_url(
                 f"or train from scratch: --cfg-options model.backbone.init_cfg=None "
                 f"model.backbone.frozen_stages=-1"
             ) from None
-    barrier()
     return load_file(path, map_location)
 
 

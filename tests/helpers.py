@@ -28,15 +28,17 @@ def randomize(model: nn.Module, seed: int = 0) -> nn.Module:
     return model
 
 
-def run_tool(name: str, *arguments: object, cwd: Path, **environment: str):
+def run_tool(name: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess:
     """Run a script of tools/ as a user would, from the folder ``cwd``."""
-    import os
+    command = _command(name, arguments)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
 
-    return subprocess.run(
-        [sys.executable, str(ROOT / "tools" / f"{name}.py"), *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+
+def start_tool(name: str, *arguments: object, cwd: Path) -> subprocess.Popen:
+    """The same in the background, both outputs as one stream of lines."""
+    output = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(_command(name, arguments), cwd=cwd, **output)
+
+
+def _command(name: str, arguments: tuple) -> list[str]:
+    return [sys.executable, str(ROOT / "tools" / f"{name}.py"), *map(str, arguments)]

@@ -47,11 +47,11 @@ def test_boxes_bound_what_is_drawn_and_hidden_packages_are_not_listed(cover, lis
     """Two placed rectangles, the second over ``cover`` per cent of the first."""
     places = iter([(20, 30, 120, 80), (120 - cover, 25, 150, 90)])
 
-    def place(rng, kind, width, height):
+    def place(rng, kind, owner):
         x1, y1, x2, y2 = next(places)
-        alpha = np.zeros((height, width), np.uint8)
+        alpha = np.zeros_like(owner)
         alpha[y1:y2, x1:x2] = 255
-        return np.full((height, width, 3), 200, np.float32), alpha
+        return np.full((*owner.shape, 3), 200, np.float32), alpha
 
     monkeypatch.setattr(scene, "_place", place)
     monkeypatch.setattr(scene, "_belt", lambda rng, w, h: np.zeros((h, w, 3)))

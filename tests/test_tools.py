@@ -4,10 +4,12 @@ import json
 import pickle
 import re
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
-from .helpers import DATA, ROOT, run_tool
+from .helpers import DATA, ROOT, run_tool, start_tool
 from .test_voc import write
 
 PARCELS = ROOT / "configs" / "faster_rcnn_resneskt_parcels.py"
@@ -34,29 +36,36 @@ def logged(work_dir):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A run of two epochs, cut off after the first and resumed."""
+    """A run of three epochs, killed after the first and resumed."""
     folder = tmp_path_factory.mktemp("run")
-    common = [PARCELS, "--work-dir", "wd", *TINY, "train_cfg.val_interval=1"]
-    first = run_tool("train", *common, "train_cfg.max_epochs=1", cwd=folder)
-    second = run_tool("train", *common, "train_cfg.max_epochs=2", "resume=True", cwd=folder)
-    return folder, first, second
+    command = [PARCELS, "--work-dir", "wd", *TINY, "train_cfg.val_interval=1"]
+    command += ["train_cfg.max_epochs=3", "default_hooks.checkpoint.max_keep_ckpts=9"]
+    with start_tool("train", *command, cwd=folder) as process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "Epoch(val) [1][1/1]" in line:
+                process.kill()
+    resumed = run_tool("train", *command[:3], "--resume", *command[3:], cwd=folder)
+    return folder, "".join(lines), resumed
 
 
 def test_training_shows_progress_and_evaluates(trained):
-    folder, first, _ = trained
-    assert first.returncode == 0, first.stderr
-    assert re.search(r"Epoch\(train\) +\[1\]\[2/2\].* eta: ", first.stdout + first.stderr)
-    assert "coco/bbox_mAP" in first.stdout + first.stderr
+    folder, output, _ = trained
+    assert re.search(r"Epoch\(train\) +\[1\]\[2/2\].* eta: ", output), output
+    assert "coco/bbox_mAP" in output
     assert (folder / "wd" / "epoch_1.pth").exists()
 
 
-def test_resuming_goes_on_where_the_run_stopped(trained):
-    folder, _, second = trained
-    assert second.returncode == 0, second.stderr
-    assert "resumed epoch: 1, iter: 2" in second.stdout + second.stderr
-    losses = logged(folder / "wd")
-    assert [line["step"] for line in losses] == [1, 2, 3, 4]
-    assert (folder / "wd" / "last_checkpoint").read_text().endswith("epoch_2.pth")
+def test_resuming_goes_on_where_the_run_was_killed(trained):
+    folder, _, resumed = trained
+    assert resumed.returncode == 0, resumed.stderr
+    assert re.search(r"resumed epoch: [12], iter: [24]", resumed.stdout + resumed.stderr)
+    steps = [line["step"] for line in logged(folder / "wd")]
+    assert steps[:2] == [1, 2]
+    assert sorted(set(steps)) == [1, 2, 3, 4, 5, 6]
+    assert steps[-1] == 6
+    assert (folder / "wd" / "last_checkpoint").read_text().endswith("epoch_3.pth")
 
 
 def test_resume_from_a_named_checkpoint(trained):
@@ -68,6 +77,7 @@ def test_resume_from_a_named_checkpoint(trained):
         cwd=folder,
     )
     assert result.returncode == 0, result.stderr
+    assert "resumed epoch: 1, iter: 2" in result.stdout + result.stderr
     assert [line["step"] for line in logged(folder / "wd2")] == [3, 4]
 
 
@@ -153,6 +163,49 @@ def test_mistakes_get_one_line_and_exit_code_2(tool, arguments, text, tmp_path):
     assert last.startswith("error: ")
     assert re.search(text, last), last
     assert "Traceback" not in result.stderr
+
+
+CLASSIFIER = """
+_base_ = 'mmpretrain::_base_/default_runtime.py'
+custom_imports = dict(imports=['mmresneskt'])
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='ResNeSkt', depth=14),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=2, in_channels=2048,
+              loss=dict(type='CrossEntropyLoss')))
+data_preprocessor = dict(num_classes=2)
+pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+dataset = dict(type='CustomDataset', data_root='images', pipeline=pipeline)
+train_dataloader = dict(batch_size=2, num_workers=0, dataset=dataset,
+                        sampler=dict(type='DefaultSampler', shuffle=True))
+val_dataloader = dict(batch_size=2, num_workers=0, dataset=dataset,
+                      sampler=dict(type='DefaultSampler', shuffle=False))
+test_dataloader = val_dataloader
+val_evaluator = test_evaluator = dict(type='Accuracy', topk=1)
+train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=1)
+val_cfg = test_cfg = dict()
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
+"""
+
+
+def test_classifiers_train_and_test_alike(tmp_path):
+    for name, value in (("dark", 20), ("light", 220)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for index in range(2):
+            image = np.full((48, 48, 3), value + index, np.uint8)
+            cv2.imwrite(str(tmp_path / "images" / name / f"{index}.png"), image)
+    (tmp_path / "classifier.py").write_text(CLASSIFIER)
+    result = run_tool("train", "classifier.py", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "accuracy/top1" in result.stdout + result.stderr
+    checkpoint = "work_dirs/classifier/epoch_1.pth"  # MM's default folder
+    arguments = ("--show-dir", "shown", "--out", "out.pkl")
+    result = run_tool("test", "classifier.py", checkpoint, *arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "accuracy/top1" in result.stdout + result.stderr
+    assert list((tmp_path / "shown").rglob("*.png"))
+    assert len(pickle.loads((tmp_path / "out.pkl").read_bytes())) == 4
 
 
 def test_debug_shows_the_traceback(tmp_path):

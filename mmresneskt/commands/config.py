@@ -48,13 +48,19 @@ def default_work_dir(cfg: Config, filename: str, given: str | None) -> str:
 
 def datasets(cfg: Config) -> dict[str, ConfigDict]:
     """Each dataset of a config by its dotted key, wrappers' inner datasets included."""
-    found = {}
+    found: dict[str, ConfigDict] = {}
+
+    def add(key: str, dataset: ConfigDict) -> None:
+        found[key] = dataset
+        if dataset.get("dataset"):
+            add(f"{key}.dataset", dataset.dataset)
+        for index, part in enumerate(dataset.get("datasets") or ()):
+            add(f"{key}.datasets.{index}", part)
+
     for part in _DATA:
-        key = f"{part}_dataloader.dataset"
         dataset = (cfg.get(f"{part}_dataloader") or {}).get("dataset")
-        while dataset is not None:
-            found[key] = dataset
-            key, dataset = f"{key}.dataset", dataset.get("dataset")
+        if dataset:
+            add(f"{part}_dataloader.dataset", dataset)
     return found
 
 

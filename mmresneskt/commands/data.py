@@ -49,4 +49,5 @@ def _paths(dataset: ConfigDict) -> list[tuple[str, Path]]:
     for name, folder in prefix.items() if isinstance(prefix, dict) else [("", prefix)]:
         if folder:
             paths.append((f"data_prefix.{name}".rstrip("."), root / folder))
+    paths = paths or [("data_root", root)]
     return [(name, path) for name, path in paths if "://" not in str(path)]

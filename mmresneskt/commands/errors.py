@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+
+from ..backbones import ResNeSkt
 
 EXIT_USAGE = 2
 
@@ -46,4 +49,6 @@ def explain(error: BaseException) -> str:
     classes = re.findall(r"class `(\w+)` in [\w/.]+\.py: ", text)
     text = re.sub(r"class `\w+` in [\w/.]+\.py: ", "", text).strip("'\" ")
     where = f"{classes[-1]}: " if classes and classes[-1] not in text else ""
-    return f"{where}{' '.join(text.split())}"
+    unknown = re.search(r"ResNeSkt.*unexpected keyword argument '(\w+)'", text)
+    hint = did_you_mean(unknown[1], inspect.signature(ResNeSkt).parameters) if unknown else ""
+    return f"{where}{' '.join(text.split())}{hint}"

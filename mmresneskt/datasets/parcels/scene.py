@@ -23,7 +23,7 @@ class Package:
 
 
 def draw_scene(
-    rng: np.random.Generator, width: int, height: int, most: int = 6
+    rng: np.random.Generator, width: int, height: int, most: int = 8
 ) -> tuple[np.ndarray, list[Package]]:
     """Draw one image: uint8 BGR (height, width, 3), and the packages in it.
 
@@ -36,7 +36,7 @@ def draw_scene(
     drawn = []
     for number in range(1, rng.integers(1, most + 1) + 1):
         kind = str(rng.choice(list(KINDS)))
-        package, alpha = _place(rng, kind, width, height)
+        package, alpha = _place(rng, kind, owner)
         if alpha.max() < 128:
             continue
         _cast_shadow(image, alpha, light, rng.uniform(0.3, 0.6))
@@ -76,10 +76,13 @@ def _belt(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     return image
 
 
-def _place(
-    rng: np.random.Generator, kind: str, width: int, height: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """A package of a kind, scaled, turned and moved: float32 BGR and uint8 alpha, full size."""
+def _place(rng: np.random.Generator, kind: str, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A package of a kind, scaled, turned and put on the belt: float32 BGR and uint8 alpha.
+
+    ``owner`` is 0 where the belt is still free. Of three random places the one with the
+    most free belt is taken: packages overlap, but seldom pile up.
+    """
+    height, width = owner.shape
     canvas = Canvas(_CANVAS)
     KINDS[kind](canvas, rng)
     speckle = rng.normal(0, rng.uniform(3, 12), canvas.image.shape[:2])
@@ -89,10 +92,13 @@ def _place(
     turn = float(rng.normal(0, 20)) + float(rng.choice([0, 0, 90, 180, 270]))
     matrix = cv2.getRotationMatrix2D((_CANVAS / 2, _CANVAS / 2), turn, scale)
     matrix[0] *= rng.uniform(0.85, 1.15)  # a little wider or narrower than drawn
-    center = matrix @ (_CANVAS / 2, _CANVAS / 2, 1)
-    margin = 0.3 * size
-    target = rng.uniform(margin, width - margin), rng.uniform(margin, height - margin)
-    matrix[:, 2] += np.asarray(target) - center
+    margin, half = 0.3 * size, int(size / 2)
+    places = rng.uniform((margin, margin), (width - margin, height - margin), (3, 2))
+    taken = [
+        np.count_nonzero(owner[max(y - half, 0) : y + half, max(x - half, 0) : x + half])
+        for x, y in places.astype(int)
+    ]
+    matrix[:, 2] += places[np.argmin(taken)] - matrix @ (_CANVAS / 2, _CANVAS / 2, 1)
     flags = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
     package = cv2.warpAffine(textured, matrix, (width, height), flags=flags)
     alpha = cv2.warpAffine(canvas.mask, matrix, (width, height), flags=flags)

@@ -1,0 +1,85 @@
+"""The shipped configs build, and state what they claim."""
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
+
+from mmresneskt import ResNeSkt
+from mmresneskt.commands.config import load_config
+from mmresneskt.commands.errors import UserError
+
+from .helpers import ROOT
+from .test_voc import write
+
+CONFIGS = ROOT / "configs"
+COCO = CONFIGS / "faster_rcnn_resneskt50.py"
+PARCELS = CONFIGS / "faster_rcnn_resneskt_parcels.py"
+VOC = CONFIGS / "faster_rcnn_resneskt50_voc.py"
+
+
+@pytest.fixture
+def voc(tmp_path):
+    write(tmp_path, "a", [("dog", 0, 1, 1, 11, 21), ("cat", 1, 5, 5, 30, 30)])
+    return tmp_path
+
+
+def heads(cfg):
+    return cfg.model.roi_head.bbox_head.num_classes
+
+
+@pytest.mark.parametrize("path", [COCO, PARCELS], ids=lambda p: p.stem)
+def test_builds_with_resneskt_50(path):
+    register_all_modules()
+    model = MODELS.build(load_config(str(path)).model)
+    assert type(model.backbone) is ResNeSkt
+    assert model.backbone.depth == 50
+
+
+def test_coco_follows_the_resnest_recipe_and_freezes_no_attention():
+    cfg = load_config(str(COCO))
+    backbone = cfg.model.backbone
+    assert backbone.norm_cfg.type == cfg.model.roi_head.bbox_head.norm_cfg.type == "SyncBN"
+    assert cfg.train_pipeline[2].scale == [(1333, 640), (1333, 800)]
+    assert cfg.train_cfg.max_epochs == 12
+    assert cfg.model.data_preprocessor.mean == [123.68, 116.779, 103.939]
+    model = MODELS.build(backbone)
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert all(n in trained for n, _ in model.named_parameters() if "spatial_attention" in n)
+    assert not backbone.get("norm_eval")
+
+
+def test_coco_weights_come_from_a_url_or_a_local_copy(monkeypatch, tmp_path):
+    monkeypatch.delenv("RESNEST50_FAST", raising=False)
+    given = load_config(str(COCO)).model.backbone.init_cfg.checkpoint
+    assert given.startswith("https://github.com/zhanghang1989/ResNeSt/releases/download/")
+    assert given.endswith("/resnest50_fast_2s1x64d-44938639.pth")
+    monkeypatch.setenv("RESNEST50_FAST", str(tmp_path / "local.pth"))
+    cfg = load_config(str(COCO))
+    assert cfg.model.backbone.init_cfg.checkpoint == str(tmp_path / "local.pth")
+    fast = ResNeSkt(50, spatial_attention=False)
+    torch.save(fast.state_dict(), tmp_path / "local.pth")
+    model = MODELS.build(cfg.model.backbone)
+    model.init_weights()
+    assert torch.equal(model.layer3[5].conv3.weight, fast.layer3[5].conv3.weight)
+
+
+def test_data_root_reaches_datasets_and_evaluators():
+    cfg = load_config(str(COCO), {"data_root": "/elsewhere"})
+    assert cfg.train_dataloader.dataset.data_root == "/elsewhere"
+    assert cfg.val_evaluator.ann_file == "/elsewhere/annotations/instances_val2017.json"
+
+
+def test_classes_are_read_or_given_and_reach_the_heads(voc):
+    cfg = load_config(str(VOC), {"data_root": str(voc)})
+    assert cfg.val_dataloader.dataset.metainfo.classes == ["cat", "dog"]
+    assert heads(cfg) == 2
+    cfg = load_config(str(VOC), {"data_root": str(voc), "classes": ["dog"]})
+    assert cfg.train_dataloader.dataset.metainfo.classes == ["dog"]
+    assert heads(cfg) == 1
+
+
+def test_a_config_that_is_not_python_is_one_error(tmp_path):
+    (tmp_path / "bad.py").write_text("model = dict(\n")
+    with pytest.raises(UserError, match="bad.py cannot be read"):
+        load_config(str(tmp_path / "bad.py"))
