@@ -75,7 +75,8 @@ def test_soft_nms(method, offset, n):
             if alive[i] < 0.05:
                 del alive[i]
     assert kept.tolist() == [i for i, _ in expected]
-    torch.testing.assert_close(dets[:, 4], torch.tensor([v for _, v in expected]))
+    scores = torch.tensor([v for _, v in expected], dtype=dets.dtype)
+    torch.testing.assert_close(dets[:, 4], scores)
     torch.testing.assert_close(dets[:, :4], b[kept])
 
 
@@ -95,6 +96,26 @@ def test_roi_align(device, aligned, ratio):
     found.backward(gradient)
     expected.backward(gradient)
     torch.testing.assert_close(inputs[0].grad, inputs[1].grad)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_reduced_precision(dtype):
+    torch.manual_seed(0)
+    x = torch.randn(1, 4, 8, 8).to(dtype).requires_grad_()
+    rois = torch.tensor([[0, 0, 0, 20.0, 20]]).to(dtype)
+    pooled = mmcv.ops.roi_align(x, rois, 3, 0.25, 2)
+    expected = torchvision.ops.roi_align(x.float(), rois.float(), 3, 0.25, 2, True)
+    torch.testing.assert_close(pooled.float(), expected, rtol=0.02, atol=0.02)
+    weight = torch.randn(4, 4, 3, 3).to(dtype)
+    offset = torch.zeros(1, 18, 8, 8, dtype=dtype)
+    convolved = mmcv.ops.deform_conv2d(x, offset, weight, 1, 1)
+    (pooled.float().sum() + convolved.float().sum()).backward()
+    assert x.grad.dtype == pooled.dtype == convolved.dtype == dtype
+    assert x.grad.isfinite().all()
+    b, s = boxes(20)
+    b = b.to(dtype)
+    _, kept = mmcv.ops.nms(b, s.to(dtype), 0.4)
+    assert kept.tolist() == greedy_nms(b.float().numpy(), s.to(dtype).float().numpy(), 0.4, 0)
 
 
 @stand_in

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .precision import widen
+
 
 def deform_conv_forward(
     input: Tensor,
@@ -123,11 +125,8 @@ def _forward(
     bias: Tensor | None,
     args: tuple[int, ...],
 ) -> Tensor:
-    unused = input.new_zeros((input.size(0), 1))
-    bias = input.new_zeros(weight.size(0)) if bias is None else bias
-    return torch.ops.torchvision.deform_conv2d(
-        input, weight, offset, unused if mask is None else mask, bias, *args, mask is not None
-    )
+    tensors = widen(input, weight, offset, *_mask_and_bias(input, weight, mask, bias))
+    return torch.ops.torchvision.deform_conv2d(*tensors, *args, mask is not None)
 
 
 def _backward(
@@ -139,9 +138,15 @@ def _backward(
     args: tuple[int, ...],
 ) -> tuple[Tensor, ...]:
     """Gradients of input, weight, offset, mask and bias."""
-    unused = input.new_zeros((input.size(0), 1))
-    bias = input.new_zeros(weight.size(0))
-    mask_or_unused = unused if mask is None else mask
-    return torch.ops.torchvision._deform_conv2d_backward(
-        grad_output, input, weight, offset, mask_or_unused, bias, *args, mask is not None
+    tensors = widen(grad_output, input, weight, offset, *_mask_and_bias(input, weight, mask, None))
+    return torch.ops.torchvision._deform_conv2d_backward(*tensors, *args, mask is not None)
+
+
+def _mask_and_bias(
+    input: Tensor, weight: Tensor, mask: Tensor | None, bias: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """torchvision's kernels take tensors where there is no mask or bias, too."""
+    return (
+        input.new_zeros((input.size(0), 1)) if mask is None else mask,
+        input.new_zeros(weight.size(0)) if bias is None else bias,
     )

@@ -21,8 +21,8 @@ def sigmoid_focal_loss_backward(
     """Fill grad_input (N, C) with the derivative of each loss by its logit."""
     with torch.enable_grad():
         logits = input.detach().requires_grad_()
-        loss = _loss(logits, target, weight, gamma, alpha)
-    grad_input.copy_(torch.autograd.grad(loss.sum(), logits)[0])
+        loss = _loss(logits, target, weight, gamma, alpha).sum()
+    grad_input.copy_(torch.autograd.grad(loss, logits)[0])
 
 
 def _loss(logits: Tensor, target: Tensor, weight: Tensor, gamma: float, alpha: float) -> Tensor:

@@ -12,7 +12,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     """
     if offset:
         boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
-    return torchvision.ops.nms(boxes, scores, iou_threshold)
+    # in half precision neighbouring boxes coincide, and the CPU has no such kernel
+    return torchvision.ops.nms(boxes.float(), scores.float(), iou_threshold)
 
 
 def softnms(

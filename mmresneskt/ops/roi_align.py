@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from .precision import widen
+
 AVERAGE = 1
 
 
@@ -21,6 +23,7 @@ def roi_align_forward(
 ) -> None:
     """Pool input (N, C, H, W) over rois (M, 5) into output (M, C, height, width)."""
     _check_mode(pool_mode)
+    input, rois = widen(input, rois)
     output.copy_(
         torch.ops.torchvision.roi_align(
             input, rois, spatial_scale, aligned_height, aligned_width, sampling_ratio, aligned
@@ -43,6 +46,7 @@ def roi_align_backward(
 ) -> None:
     """Fill grad_input (N, C, H, W)."""
     _check_mode(pool_mode)
+    grad_output, rois = widen(grad_output, rois)
     grad_input.copy_(
         torch.ops.torchvision._roi_align_backward(
             grad_output,
