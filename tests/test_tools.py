@@ -44,7 +44,7 @@ def trained(tmp_path_factory):
         lines = []
         for line in process.stdout:
             lines.append(line)
-            if "Epoch(val) [1][1/1]" in line:
+            if "coco/bbox_mAP:" in line:  # of the first epoch
                 process.kill()
     resumed = run_tool("train", *command[:3], "--resume", *command[3:], cwd=folder)
     return folder, "".join(lines), resumed
@@ -107,7 +107,7 @@ def test_voc_folder_by_one_option(tmp_path):
     assert result.returncode == 0, result.stderr
     assert "coco/bbox_mAP" in result.stdout + result.stderr
     checkpoint = torch.load(tmp_path / "wd/epoch_1.pth", weights_only=False)
-    assert checkpoint["meta"]["dataset_meta"]["classes"] == ("cat", "dog")
+    assert list(checkpoint["meta"]["dataset_meta"]["classes"]) == ["cat", "dog"]
     assert checkpoint["state_dict"]["roi_head.bbox_head.fc_cls.weight"].shape[0] == 3
 
 
@@ -143,6 +143,11 @@ def test_voc_folder_by_one_option(tmp_path):
         ("train", [PARCELS, "--cfg-options", "model.backbone.depth=51"], "depth=51.*14, 26, 50"),
         (
             "train",
+            [PARCELS, "--cfg-options", "model.backbone.out_indices=(1,2,3)"],
+            r"in_channels=\[256, .*out_indices=\(1, 2, 3\) give \[512, 1024, 2048\]",
+        ),
+        (
+            "train",
             [PARCELS, "--cfg-options", "model.backbone.type=ResNetSkt"],
             "ResNetSkt is not in the mmdet::model registry",
         ),
@@ -151,7 +156,7 @@ def test_voc_folder_by_one_option(tmp_path):
             [PARCELS, "--auto-scale-lr", "--cfg-options", "auto_scale_lr=None"],
             "no auto_scale_lr.base_batch_size",
         ),
-        ("train", [PARCELS, "--amp"], "AmpOptimWrapper|amp"),
+        ("train", [PARCELS, "--amp"], "AmpOptimizerWrapper.*gpu"),
     ],
 )
 def test_mistakes_get_one_line_and_exit_code_2(tool, arguments, text, tmp_path):
@@ -220,7 +225,7 @@ def test_a_checkpoint_that_would_run_code_is_one_line_too(tmp_path):
     torch.save(RunsCode(print, "executed"), tmp_path / "bad.pth")
     result = run_tool("test", PARCELS, "bad.pth", *TINY, cwd=tmp_path)
     assert result.returncode == 2
-    assert re.search(r"error: .*bad\.pth is refused: it asks for builtins\.print", result.stderr)
+    assert re.search(r"error: .*bad\.pth is refused: it asks for print", result.stderr)
     assert "executed" not in result.stdout
 
 

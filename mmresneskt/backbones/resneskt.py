@@ -146,6 +146,7 @@ class ResNeSkt(BaseModule):
         self.zero_init_residual = zero_init_residual
         self.stage_blocks = DEPTHS[depth][:num_stages]
         self.feat_dim = base_channels * 2 ** (num_stages - 1) * EXPANSION
+        self.out_channels = [base_channels * 2**i * EXPANSION for i in self.out_indices]
         self.stem = _build_stem(in_channels, stem_channels, deep_stem, conv_cfg, norm_cfg)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
 

@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterable
 
 from ..backbones import ResNeSkt
@@ -29,6 +30,8 @@ def run(main: Callable[[list[str] | None], None], argv: list[str] | None = None)
 
     ``--debug`` anywhere in the arguments shows the traceback as well.
     """
+    # setuptools warns at every start that mmengine imports its pkg_resources
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
     argv = sys.argv[1:] if argv is None else argv
     debug = "--debug" in argv
     try:
@@ -47,8 +50,8 @@ def explain(error: BaseException) -> str:
     """
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     classes = re.findall(r"class `(\w+)` in [\w/.]+\.py: ", text)
-    text = re.sub(r"class `\w+` in [\w/.]+\.py: ", "", text).strip("'\" ")
+    text = re.sub(r"['\"]?class `\w+` in [\w/.]+\.py: ", "", text)
     where = f"{classes[-1]}: " if classes and classes[-1] not in text else ""
     unknown = re.search(r"ResNeSkt.*unexpected keyword argument '(\w+)'", text)
     hint = did_you_mean(unknown[1], inspect.signature(ResNeSkt).parameters) if unknown else ""
-    return f"{where}{' '.join(text.split())}{hint}"
+    return f"{where}{' '.join(text.split())}{'.' if hint else ''}{hint}"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-import mmresneskt  # noqa: F401 (registers the backbone, also for configs that do not)
-
+from ..backbones import ResNeSkt
 from .errors import UserError, explain
 
 
@@ -58,9 +58,19 @@ def build_runner(cfg: Config) -> Runner:
     """
     check_checkpoint(cfg.get("load_from"))
     try:
-        return RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+        runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
     except Exception as error:
         raise UserError(explain(error)) from error
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    expected = getattr(getattr(model, "neck", None), "in_channels", None)
+    backbone = getattr(model, "backbone", None)
+    if isinstance(backbone, ResNeSkt) and isinstance(expected, (list, tuple)):
+        if list(expected) != backbone.out_channels:
+            raise UserError(
+                f"model.neck.in_channels={list(expected)} does not match the backbone, whose "
+                f"out_indices={backbone.out_indices} give {backbone.out_channels}"
+            )
+    return runner
 
 
 def run(runner: Runner, what: str) -> None:

@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
         cfg.optim_wrapper.type = "AmpOptimWrapper"
         cfg.optim_wrapper.loss_scale = "dynamic"
     if args.auto_scale_lr:
-        if "base_batch_size" not in cfg.get("auto_scale_lr", {}):
+        if "base_batch_size" not in (cfg.get("auto_scale_lr") or {}):
             raise UserError(
                 f"--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size; set it to "
                 f"the batch size (over all GPUs) that the learning rate is meant for"
