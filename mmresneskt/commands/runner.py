@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from torch import nn
 
 from ..backbones import ResNeSkt
 from .errors import UserError, explain
@@ -61,16 +62,20 @@ def build_runner(cfg: Config) -> Runner:
         runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
     except Exception as error:
         raise UserError(explain(error)) from error
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    expected = getattr(getattr(model, "neck", None), "in_channels", None)
-    backbone = getattr(model, "backbone", None)
-    if isinstance(backbone, ResNeSkt) and isinstance(expected, (list, tuple)):
-        if list(expected) != backbone.out_channels:
-            raise UserError(
-                f"model.neck.in_channels={list(expected)} does not match the backbone, whose "
-                f"out_indices={backbone.out_indices} give {backbone.out_channels}"
-            )
+    _check_neck(runner.model.module if is_model_wrapper(runner.model) else runner.model)
     return runner
+
+
+def _check_neck(model: nn.Module) -> None:
+    backbone = getattr(model, "backbone", None)
+    expected = getattr(getattr(model, "neck", None), "in_channels", None)
+    if not isinstance(backbone, ResNeSkt) or not isinstance(expected, (list, tuple)):
+        return
+    if list(expected) != backbone.out_channels:
+        raise UserError(
+            f"model.neck.in_channels={list(expected)} does not match the backbone, whose "
+            f"out_indices={backbone.out_indices} give {backbone.out_channels}"
+        )
 
 
 def run(runner: Runner, what: str) -> None:
