@@ -217,6 +217,8 @@ def test_dcn_replaces_the_chosen_convolutions():
     assert kinds == ["Conv2d", *["ModulatedDeformConv2dPack"] * 2, "Conv2d"]
     loss(model(torch.rand(2, 3, 64, 64))).backward()
     assert model.layer2[0].conv2.conv.weight.grad.abs().max() > 0
+    model.init_weights()
+    assert not model.layer2[0].conv2.conv.conv_offset.weight.any()
     falling_back = small(
         dcn=dict(dcn, fallback_on_stride=True), stage_with_dcn=(False, True, True, True)
     )

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from mmcv.cnn import build_conv_layer, build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .bottleneck import EXPANSION, PLUGIN_POSITIONS, Bottleneck
+from .stem import build_stem
 
 DEPTHS: dict[int, tuple[int, int, int, int]] = {
     14: (1, 1, 1, 1),
@@ -147,7 +147,7 @@ class ResNeSkt(BaseModule):
         self.stage_blocks = DEPTHS[depth][:num_stages]
         self.feat_dim = base_channels * 2 ** (num_stages - 1) * EXPANSION
         self.out_channels = [base_channels * 2**i * EXPANSION for i in self.out_indices]
-        self.stem = _build_stem(in_channels, stem_channels, deep_stem, conv_cfg, norm_cfg)
+        self.stem = build_stem(in_channels, stem_channels, deep_stem, conv_cfg, norm_cfg)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
 
         split = dict(
@@ -214,14 +214,21 @@ class ResNeSkt(BaseModule):
         return tuple(outs)
 
     def init_weights(self) -> None:
-        """Apply ``init_cfg``; without pretrained weights also ``zero_init_residual``."""
+        """Apply ``init_cfg``; without pretrained weights also ``zero_init_residual``.
+
+        Deformable convolutions then start as plain ones: their offsets are produced by
+        convolutions that ``init_cfg`` would have made random.
+        """
         super().init_weights()
         cfgs = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]
-        pretrained = any("Pretrained" in str(cfg["type"]) for cfg in cfgs)
-        if self.zero_init_residual and not pretrained:
-            for module in self.modules():
-                if isinstance(module, Bottleneck):
-                    nn.init.zeros_(module.bn3.weight)
+        if any("Pretrained" in str(cfg["type"]) for cfg in cfgs):
+            return
+        for module in self.modules():
+            if hasattr(module, "conv_offset"):
+                nn.init.zeros_(module.conv_offset.weight)
+                nn.init.zeros_(module.conv_offset.bias)
+            if self.zero_init_residual and isinstance(module, Bottleneck):
+                nn.init.zeros_(module.bn3.weight)
 
     def train(self, mode: bool = True) -> ResNeSkt:
         """Set the mode, keep frozen stages (and with ``norm_eval`` all norms) in eval."""
@@ -261,27 +268,6 @@ class ResNeSkt(BaseModule):
         for module in (self.stem, *self._stages()[: self.frozen_stages]):
             module.eval()
             module.requires_grad_(False)
-
-
-def _build_stem(
-    in_channels: int, channels: int, deep: bool, conv_cfg: dict | None, norm_cfg: dict
-) -> nn.Sequential:
-    """Convolutions to (N, channels, H/2, W/2), numbered as in MMDetection's ResNeSt."""
-    if deep:
-        half = channels // 2
-        plan = [(in_channels, half, 3, 2), (half, half, 3, 1), (half, channels, 3, 1)]
-    else:
-        plan = [(in_channels, channels, 7, 2)]
-    layers: list[nn.Module] = []
-    for before, after, kernel, stride in plan:
-        layers += [
-            build_conv_layer(
-                conv_cfg, before, after, kernel, stride=stride, padding=kernel // 2, bias=False
-            ),
-            build_norm_layer(norm_cfg, after)[1],
-            nn.ReLU(inplace=True),
-        ]
-    return nn.Sequential(*layers)
 
 
 def _plugins_of_stage(plugins: Sequence[dict], stage: int, num_stages: int) -> list[dict]:
