@@ -19,7 +19,7 @@ def draw_detections(
     dataset: BaseDataset,
     out_file: str | Path,
     indices: Sequence[int] = range(6),
-    score_thr: float = 0.4,
+    score_thr: float = 0.5,
 ) -> Path:
     """Write one picture: ground truth above, detections with their scores below.
 
