@@ -34,6 +34,13 @@ def _statistic(owner: object, name: str) -> object:
     return getattr(owner, name)
 
 
+def _latin1(text: str, encoding: str) -> bytes:
+    """How pickle protocol 2 writes bytes: as text, with this one encoding."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"encoding {encoding!r} is not allowed in a checkpoint")
+    return text.encode("latin1")
+
+
 def _allowed() -> dict[str, object]:
     """Globals that a checkpoint of mmengine holds, by the names numpy 1 and 2 give them."""
     reconstruct = np.empty(0).__reduce__()[0]
@@ -41,6 +48,7 @@ def _allowed() -> dict[str, object]:
     names: dict[str, object] = {
         "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
         "builtins.getattr": _statistic,
+        "_codecs.encode": _latin1,
         "numpy.ndarray": np.ndarray,
         "numpy.dtype": np.dtype,
     }

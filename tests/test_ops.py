@@ -12,6 +12,8 @@ import torchvision
 from mmresneskt import ops
 from mmresneskt.ops.extension import EXTENSION, Extension
 
+from .helpers import REDUCED
+
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 stand_in = pytest.mark.skipif(
     not isinstance(sys.modules.get(EXTENSION), Extension), reason="mmcv has compiled operators"
@@ -98,7 +100,7 @@ def test_roi_align(device, aligned, ratio):
     torch.testing.assert_close(inputs[0].grad, inputs[1].grad)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", REDUCED)
 def test_reduced_precision(dtype):
     torch.manual_seed(0)
     x = torch.randn(1, 4, 8, 8).to(dtype).requires_grad_()

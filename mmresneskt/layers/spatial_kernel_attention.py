@@ -72,6 +72,7 @@ class SpatialKernelAttention(nn.Module):
             raise ValueError(f"spatial_gate={gate!r} is not allowed: choose from {list(GATES)}")
         self.groups = groups
         self.gate = gate
+        self.sizes = tuple(kernels)
         self.pool = ChannelPool(gem_p, gem_trainable)
         self.sets = 1 if share_kernels else groups
         self.kernels = nn.ParameterList(
@@ -111,13 +112,13 @@ class SpatialKernelAttention(nn.Module):
         The kernels are zero-padded to the largest and run as one convolution.
         """
         n, k, _, h, w = maps.shape
-        size = max(kernel.shape[-1] for kernel in self.kernels)
+        largest = max(self.sizes)
         weight = torch.stack(
-            [F.pad(kernel, [(size - kernel.shape[-1]) // 2] * 4) for kernel in self.kernels], dim=1
+            [F.pad(w, [(largest - s) // 2] * 4) for w, s in zip(self.kernels, self.sizes)], dim=1
         )
         maps = maps.reshape(n * k // self.sets, self.sets * _MAPS, h, w).to(weight.dtype)
-        out = F.conv2d(maps, weight.flatten(0, 1), padding=size // 2, groups=self.sets)
-        return out.reshape(n, k, len(self.kernels), h, w)
+        out = F.conv2d(maps, weight.flatten(0, 1), padding=largest // 2, groups=self.sets)
+        return out.reshape(n, k, len(self.sizes), h, w)
 
     def _choose(self, branches: Tensor) -> Tensor:
         """Branch maps (N, K, B, H, W) -> softmax weights (N, K, B), summing to 1 over B."""
