@@ -63,6 +63,9 @@ def load_file(
 ) -> dict:
     """Load a checkpoint or state dict written by ``torch.save``.
 
+    The text of the run's config (``meta['config']``) is left out: mmengine's Runner
+    executes it as Python when it resumes, to look for a key that no config has any more.
+
     Raises:
         FileNotFoundError: there is no such file.
         pickle.UnpicklingError: the file asks for a class or function that loading
@@ -72,7 +75,7 @@ def load_file(
     if not path.is_file():
         raise FileNotFoundError(f"{filename} can not be found.")
     try:
-        return _load(path, map_location)
+        loaded = _load(path, map_location)
     except pickle.UnpicklingError as error:
         culprit = re.search(r"(?:GLOBAL|global|function) (\S+)", str(error))
         asks = f"it asks for {culprit[1]}" if culprit else str(error).splitlines()[0]
@@ -80,6 +83,9 @@ def load_file(
             f"{filename} is refused: {asks}, which plain weights do not need and which could run "
             f"code. Save it again as a state dict, or get it from its author in that form."
         ) from None
+    if isinstance(loaded, dict) and isinstance(loaded.get("meta"), dict):
+        loaded["meta"].pop("config", None)
+    return loaded
 
 
 def load_url(

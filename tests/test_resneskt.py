@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from mmcv.cnn.bricks import ConvWS2d
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -112,6 +113,14 @@ def test_every_norm_is_built_from_norm_cfg(norm_cfg, kind):
     model.eval()(torch.rand(1, 3, 32, 32))
     if kind is nn.GroupNorm:
         loss(model.train()(torch.rand(1, 3, 32, 32))).backward()
+
+
+def test_conv_cfg_reaches_every_convolution_of_feature_maps():
+    model = small(conv_cfg=dict(type="ConvWS"))
+    plain = [n for n, m in model.named_modules() if type(m) is nn.Conv2d]
+    assert all(".fc" in n or ".select" in n for n in plain), plain
+    assert sum(isinstance(m, ConvWS2d) for m in model.modules()) == 3 + 4 * 4
+    model.eval()(torch.rand(1, 3, 32, 32))
 
 
 def test_a_batch_of_one_trains():

@@ -229,6 +229,19 @@ def test_a_checkpoint_that_would_run_code_is_one_line_too(tmp_path):
     assert "it ran" not in result.stdout
 
 
+def test_resuming_does_not_execute_the_config_in_a_checkpoint(trained):
+    folder, _, _ = trained
+    document = torch.load(folder / "wd" / "epoch_1.pth", weights_only=False)
+    assert "faster_rcnn" in document["meta"]["experiment_name"]
+    document["meta"]["config"] = f"open({str(folder / 'marker')!r}, 'w').close()"
+    torch.save(document, folder / "forged.pth")
+    arguments = [PARCELS, "--work-dir", "wd3", "--resume", "forged.pth", *TINY]
+    result = run_tool("train", *arguments, "train_cfg.max_epochs=2", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert "resumed epoch: 1, iter: 2" in result.stdout + result.stderr
+    assert not (folder / "marker").exists()
+
+
 @pytest.mark.skipif(not (DATA / "bccd").exists(), reason="the photographs are not there")
 def test_real_photographs_train_a_step(tmp_path):
     result = run_tool(
