@@ -55,6 +55,10 @@ def _allowed() -> dict[str, object]:
     for core in ("numpy.core", "numpy._core"):
         names[f"{core}.multiarray._reconstruct"] = reconstruct
         names[f"{core}.multiarray.scalar"] = scalar
+    # numpy.dtypes.Float64DType and its kin, one class for each dtype
+    for name, value in vars(getattr(np, "dtypes", np)).items():
+        if isinstance(value, type) and issubclass(value, np.dtype):
+            names[f"numpy.dtypes.{name}"] = value
     return names
 
 
@@ -71,7 +75,7 @@ def load_file(
         pickle.UnpicklingError: the file asks for a class or function that loading
             weights does not need, or is no checkpoint.
     """
-    path = Path(filename)
+    path = Path(filename).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"{filename} can not be found.")
     try:
@@ -99,7 +103,7 @@ def load_url(
     """Download to torch hub's cache, once, and load as :func:`load_file` does.
 
     Takes the arguments of ``torch.hub.load_state_dict_from_url``. A name that ends in
-    ``-<sha256 prefix>`` is always checked against its content.
+    ``-<sha256 prefix>`` is always checked against its content; ``-20240131`` is a date.
 
     Raises:
         OSError: the download failed; the message says which file to put where.
@@ -109,14 +113,12 @@ def load_url(
     path = folder / (file_name or Path(urlparse(url).path).name)
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        prefix = re.search(r"-([0-9a-f]{8,64})\.", path.name)
+        prefix = re.search(r"-(?!20\d{6}\.)([0-9a-f]{8,64})\.", path.name)
         try:
             hub.download_url_to_file(url, str(path), prefix[1] if prefix else None, progress)
         except OSError as error:
             raise OSError(
-                f"{url} cannot be downloaded ({error}). Without network: copy the file to {path}, "
-                f"or train from scratch: --cfg-options model.backbone.init_cfg=None "
-                f"model.backbone.frozen_stages=-1"
+                f"{url} cannot be downloaded ({error}). Without network: copy the file to {path}"
             ) from None
     return load_file(path, map_location)
 
@@ -135,8 +137,5 @@ def _load(path: Path, map_location: object) -> dict:
         # weights_only=True cannot build a HistoryBuffer there; the list is as short
         module = restricted_pickle(allowed)
         return torch.load(path, map_location, pickle_module=module, weights_only=False)
-    # numpy.dtypes.Float64DType and its kin, one class for each dtype
-    dtypes = [c for c in vars(np.dtypes).values() if isinstance(c, type)]
-    named = [(value, name) for name, value in allowed.items()]
-    with torch.serialization.safe_globals([*named, *dtypes]):
+    with torch.serialization.safe_globals([(value, name) for name, value in allowed.items()]):
         return torch.load(path, map_location, weights_only=True)

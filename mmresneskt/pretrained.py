@@ -19,6 +19,8 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
+from .backbones.bottleneck import Bottleneck
+
 _SHOWN = 5
 _PREFIX = re.compile(r"^(?:module\.|backbone\.)+")
 _STEM = {
@@ -44,12 +46,12 @@ class LoadReport:
     matched: tuple[str, ...]
     """Entries of the backbone that were filled."""
     untouched: tuple[str, ...]
-    """Entries left at their initialisation: those of the spatial attention."""
+    """Entries left at their initialisation: with ``strict`` those ResNeSt does not have."""
 
     def __str__(self) -> str:
         return (
             f"ResNeSt weights ({self.layout} keys): {len(self.matched)} entries loaded, "
-            f"{len(self.untouched)} left at their initialisation (spatial attention)"
+            f"{len(self.untouched)} left at their initialisation"
         )
 
 
@@ -60,6 +62,9 @@ def load_resnest(
     strict: bool = True,
 ) -> LoadReport:
     """Fill a ResNeSkt, all but its spatial attention, with ResNeSt weights.
+
+    What else ResNeSt lacks, plugins and the offsets of deformable convolutions, is left
+    at its initialisation too; entries of the file for any of these must fit like others.
 
     Args:
         model: a ResNeSkt.
@@ -77,7 +82,8 @@ def load_resnest(
         source = CheckpointLoader.load_checkpoint(str(source), map_location)
     state, layout = _rename(_backbone_part(source))
     target = model.state_dict()
-    expected = {k for k in target if ".spatial_attention." not in k}
+    extra = _beyond_resnest(model)
+    expected = {k for k in target if not k.startswith(extra) or k in state}
     fits = {k for k in expected & state.keys() if state[k].shape == target[k].shape}
     problems = [
         f"{k}: shape {tuple(state[k].shape)}, not {tuple(target[k].shape)}"
@@ -115,8 +121,24 @@ class ResNeStPretrained:
         self.strict = strict
 
     def __call__(self, module: nn.Module) -> None:
-        report = load_resnest(module, self.checkpoint, self.map_location, self.strict)
+        try:
+            report = load_resnest(module, self.checkpoint, self.map_location, self.strict)
+        except OSError as error:
+            raise OSError(
+                f"{error}, or train from scratch: --cfg-options model.backbone.init_cfg=None "
+                f"model.backbone.frozen_stages=-1"
+            ) from None
         print_log(f"{self.checkpoint}: {report}", logger="current")
+
+
+def _beyond_resnest(model: nn.Module) -> tuple[str, ...]:
+    """Prefixes of what a ResNeSkt holds and no ResNeSt does."""
+    prefixes = []
+    for name, module in model.named_modules():
+        if isinstance(module, Bottleneck):
+            prefixes += [f"{name}.spatial_attention.", f"{name}.conv2.conv.conv_offset."]
+            prefixes += [f"{name}.{plugin}." for plugin in module.plugin_names()]
+    return tuple(prefixes)
 
 
 def _backbone_part(source: Mapping) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from mmresneskt import checkpoint
+from mmresneskt import ResNeSkt, checkpoint
 from mmresneskt.restricted_pickle import restricted_pickle
 
 
@@ -64,6 +64,19 @@ def test_a_file_that_would_run_code_is_refused(name, place, legacy, tmp_path):
     with pytest.raises(pickle.UnpicklingError):
         torch.load(path, pickle_module=module, weights_only=False)
     assert not marker.exists()
+
+
+def test_dotted_names_of_newer_protocols_are_refused():
+    """Protocol 4 can name an attribute of an attribute: numpy.dtypes.__builtins__.get."""
+
+    def text(content):
+        return pickle.SHORT_BINUNICODE + bytes([len(content)]) + content
+
+    attack = pickle.PROTO + b"\x04" + text(b"numpy.dtypes") + text(b"__builtins__.get")
+    attack += pickle.STACK_GLOBAL + text(b"eval") + pickle.TUPLE1 + pickle.REDUCE + pickle.STOP
+    assert pickle.loads(attack) is eval  # the plain pickle module falls for it
+    with pytest.raises(pickle.UnpicklingError, match="not allowed"):
+        restricted_pickle(checkpoint._allowed()).load(io.BytesIO(attack))
 
 
 @pytest.mark.parametrize("old_torch", [False, True])
@@ -126,11 +139,13 @@ def test_urls_go_the_same_way(server, tmp_path, monkeypatch):
     torch.save(dict(w=torch.ones(3)), buffer)
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()[:8]
     (folder / f"good-{digest}.pth").write_bytes(buffer.getvalue())
+    (folder / "dated-20240131.pth").write_bytes(buffer.getvalue())
     (folder / "forged-00000000.pth").write_bytes(buffer.getvalue())
     torch.save(RunsCode(os.system, f"touch {tmp_path / 'marker'}"), folder / "bad.pth")
     load = CheckpointLoader.load_checkpoint
     for _ in range(2):  # from the server, then from the cache
         assert torch.equal(load(f"{address}/good-{digest}.pth")["w"], torch.ones(3))
+    assert torch.equal(load(f"{address}/dated-20240131.pth")["w"], torch.ones(3))
     with pytest.raises(RuntimeError, match="hash"):
         load(f"{address}/forged-00000000.pth")
     with pytest.raises(pickle.UnpicklingError, match="refused"):
@@ -141,5 +156,8 @@ def test_urls_go_the_same_way(server, tmp_path, monkeypatch):
 def test_a_failed_download_says_how_to_go_on(server, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
     _, address = server
-    with pytest.raises(OSError, match=r"copy the file to .*nothing\.pth, or train from scratch"):
+    with pytest.raises(OSError, match=r"copy the file to .*nothing\.pth"):
         CheckpointLoader.load_checkpoint(f"{address}/nothing.pth")
+    model = ResNeSkt(14, init_cfg=dict(type="ResNeStPretrained", checkpoint=f"{address}/no.pth"))
+    with pytest.raises(OSError, match=r"copy the file to .*no\.pth, or train from scratch: .*None"):
+        model.init_weights()

@@ -79,6 +79,25 @@ def test_classes_are_read_or_given_and_reach_the_heads(voc):
     assert heads(cfg) == 1
 
 
+def test_data_root_and_classes_reach_inside_wrappers_without_a_top_level_root(tmp_path):
+    (tmp_path / "wrapped.py").write_text(
+        "model = dict(bbox_head=dict(num_classes=80))\n"
+        "inner = dict(type='CocoDataset', data_root='old/', metainfo=dict(palette=[(1, 2, 3)]))\n"
+        "train_dataloader = dict(dataset=dict(type='RepeatDataset', times=2, dataset=inner))\n"
+    )
+    path = str(tmp_path / "wrapped.py")
+    wrapper = load_config(path, {"data_root": "new", "classes": ["a"]}).train_dataloader.dataset
+    assert wrapper.dataset.data_root == "new"
+    assert wrapper.dataset.metainfo == dict(palette=[(1, 2, 3)], classes=["a"])
+    assert "metainfo" not in wrapper
+    assert load_config(path).model.bbox_head.num_classes == 80  # nothing asked, nothing done
+
+
+def test_an_option_that_cannot_be_applied_is_one_error():
+    with pytest.raises(UserError, match="cfg-options cannot be applied"):
+        load_config(str(PARCELS), {"model.roi_head.bbox_head.num_classes.y": 1})
+
+
 def test_a_config_that_is_not_python_is_one_error(tmp_path):
     (tmp_path / "bad.py").write_text("model = dict(\n")
     with pytest.raises(UserError, match="bad.py cannot be read"):

@@ -195,6 +195,13 @@ def test_another_operator_raises_with_its_name_and_the_remedy():
 
 
 @stand_in
+def test_mmcvs_environment_report_still_works():
+    from mmcv.utils import collect_env
+
+    assert "torchvision" in collect_env()["MMCV Compiler"]
+
+
+@stand_in
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -124,6 +124,19 @@ def test_another_depth_lists_the_first_few_and_counts_the_rest():
         load_resnest(as_ours(), state)
 
 
+def test_what_resnest_lacks_is_left_alone_but_loaded_where_it_is_there():
+    source = randomize(ResNeSkt(14))
+    dcn = dict(type="DCNv2", deform_groups=1)
+    model = ResNeSkt(14, dcn=dcn, stage_with_dcn=(False, True, True, True))
+    report = load_resnest(model, source.state_dict())
+    assert {name.split(".conv_offset.")[-1] for name in report.untouched} == {"weight", "bias"}
+    kernels = "layer2.0.spatial_attention.kernels.0"
+    assert torch.equal(model.state_dict()[kernels], source.state_dict()[kernels])
+    other = {**source.state_dict(), kernels: torch.zeros(1, 3, 7, 7)}
+    with pytest.raises(ValueError, match=r"spatial_attention\.kernels\.0: shape \(1, 3, 7, 7\)"):
+        load_resnest(model, other)
+
+
 @pytest.mark.parametrize("state", [{}, {"conv1.weight": torch.zeros(64, 3, 7, 7)}])
 def test_other_weights_are_refused(state):
     with pytest.raises(ValueError, match="not the weights of a ResNeSt"):

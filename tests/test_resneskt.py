@@ -111,8 +111,8 @@ def test_every_norm_is_built_from_norm_cfg(norm_cfg, kind):
     assert all(isinstance(m, kind) for m in norms)
     assert len(norms) == 3 + 4 * (5 + 1)  # the stem's; each block's and its shortcut's
     model.eval()(torch.rand(1, 3, 32, 32))
-    if kind is nn.GroupNorm:
-        loss(model.train()(torch.rand(1, 3, 32, 32))).backward()
+    if kind is not nn.SyncBatchNorm:  # which has no CPU kernel: mmengine's runner replaces it
+        loss(model.train()(torch.rand(1, 3, 64, 64))).backward()
 
 
 def test_conv_cfg_reaches_every_convolution_of_feature_maps():
@@ -204,12 +204,12 @@ def test_spatial_attention_off_is_resnest_and_fresh_is_the_same_to_the_bit():
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_memory_formats_agree(memory_format):
+def test_channels_last_agrees():
     model = randomize(small(cardinality=2)).eval()
     x = torch.rand(2, 3, 64, 64)
     expected = model(x)
-    found = model.to(memory_format=memory_format)(x.to(memory_format=memory_format))
+    last = dict(memory_format=torch.channels_last)
+    found = model.to(**last)(x.to(**last))
     for a, b in zip(expected, found):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
@@ -285,7 +285,8 @@ def test_compiles_without_graph_breaks(train):
         (dict(frozen_stages=5), ValueError, "frozen_stages=5.*-1 to 4"),
         (dict(strides=(1, 2)), ValueError, r"strides=\(1, 2\)"),
         (dict(style="tensorflow"), ValueError, "style='tensorflow'"),
-        (dict(drop_path_rate=1.5), ValueError, "drop_path_rate=1.5"),
+        (dict(drop_path_rate=1.0), ValueError, "drop_path_rate=1.0"),
+        (dict(base_width=3), ValueError, "base_width=3"),
         (dict(radix=0), ValueError, "radix=0"),
         (dict(cardinality=3), ValueError, "cardinality=3.*attention width of 32"),
         (dict(reduction_factor=0), ValueError, "reduction_factor=0"),
@@ -298,6 +299,13 @@ def test_compiles_without_graph_breaks(train):
             dict(plugins=[dict(cfg=dict(type="ContextBlock"), position="after_conv4")]),
             ValueError,
             "position='after_conv4'",
+        ),
+        (
+            dict(
+                plugins=[dict(cfg=dict(type="ContextBlock", ratio=1), position="after_conv1")] * 2
+            ),
+            ValueError,
+            "context_block stands twice",
         ),
         (
             dict(plugins=[dict(cfg={}, position="after_conv1", stages=(True,))]),

@@ -21,7 +21,6 @@ TINY = [
     "train_dataloader.dataset.num_images=8",
     "val_dataloader.dataset.num_images=4",
     "test_dataloader.dataset.num_images=4",
-    "size=(64,64)",
     "default_hooks.logger.interval=1",
 ]
 
@@ -96,7 +95,7 @@ def test_voc_folder_by_one_option(tmp_path):
         write(tmp_path / "voc", name, [("dog", 0, 10, 8, 40, 40), ("cat", 0, 3, 3, 30, 30)])
     for split in ("train", "val", "test"):
         (tmp_path / "voc/ImageSets/Main" / f"{split}.txt").write_text("a\nb\nc\n")
-    options = ["data_root=voc", "model.backbone.depth=14", "scale=(64,48)", "max_epochs=1"]
+    options = ["data_root=voc", "model.backbone.depth=14"]
     # three images in batches of two: the last batch holds one
     result = run_tool(
         "train",

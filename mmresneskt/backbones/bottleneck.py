@@ -158,8 +158,14 @@ class Bottleneck(nn.Module):
             cfg = dict(plugin["cfg"])
             postfix = cfg.pop("postfix", "")
             name, layer = build_plugin_layer(cfg, postfix=postfix, in_channels=channels[position])
+            if hasattr(self, name):
+                raise ValueError(f"plugins: {name} stands twice in a block: give each a postfix")
             self.add_module(name, layer)
             self._plugin_names[position].append(name)
+
+    def plugin_names(self) -> list[str]:
+        """Attribute names of the plugins."""
+        return [name for names in self._plugin_names.values() for name in names]
 
     def _plug(self, position: str, x: Tensor) -> Tensor:
         for name in self._plugin_names[position]:

@@ -117,7 +117,13 @@ class ResNeSkt(BaseModule):
             raise KeyError(f"depth={depth!r} is not allowed: choose from {list(DEPTHS)}")
         _check_range("num_stages", num_stages, 1, 4)
         _check_range("frozen_stages", frozen_stages, -1, num_stages)
-        _check_range("drop_path_rate", drop_path_rate, 0, 1)
+        if not 0 <= drop_path_rate < 1:
+            raise ValueError(f"drop_path_rate={drop_path_rate} is not allowed: 0 <= rate < 1")
+        if base_channels * base_width % 64:
+            raise ValueError(
+                f"base_width={base_width} is not allowed: base_channels={base_channels} times it "
+                f"must be a multiple of 64, for a whole number of channels in a group"
+            )
         for name, value in (
             ("stem_channels", stem_channels),
             ("base_channels", base_channels),
@@ -185,7 +191,7 @@ class ResNeSkt(BaseModule):
                     Bottleneck(
                         channels,
                         planes,
-                        int(planes * base_width / 64) * cardinality,
+                        planes * base_width // 64 * cardinality,
                         stride=strides[stage] if index == 0 else 1,
                         dilation=dilations[stage],
                         dcn=dcn if stage_with_dcn[stage] else None,

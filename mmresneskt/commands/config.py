@@ -29,15 +29,19 @@ def load_config(filename: str, options: dict | None = None) -> Config:
         cfg = Config.fromfile(path)
     except Exception as error:  # a config is Python: anything can go wrong in it
         raise UserError(f"config {filename} cannot be read: {error}") from error
-    old_root = cfg.get("data_root")
-    cfg.merge_from_dict(options or {})
-    new_root = cfg.get("data_root")
-    if old_root and new_root != old_root:
+    options = options or {}
+    in_datasets = {d.data_root for d in _leaves(cfg) if d.get("data_root")}
+    roots = [cfg.data_root] if cfg.get("data_root") else sorted(in_datasets)
+    try:
+        cfg.merge_from_dict(options)
+    except Exception as error:  # mmengine asserts and indexes its way through the keys
+        raise UserError(f"--cfg-options cannot be applied to {filename}: {error}") from error
+    if "data_root" in options:
         for part in _DATA:
             for key in (f"{part}_dataloader", f"{part}_evaluator"):
-                if cfg.get(key):
-                    _replace_prefix(cfg[key], str(old_root), str(new_root))
-    _set_classes(cfg)
+                for old in roots if cfg.get(key) else ():
+                    _replace_prefix(cfg[key], str(old), str(options["data_root"]))
+    _set_classes(cfg, options.get("classes"))
     return cfg
 
 
@@ -75,10 +79,19 @@ def _replace_prefix(node: object, old: str, new: str) -> None:
             _replace_prefix(value, old, new)
 
 
-def _set_classes(cfg: Config) -> None:
-    """Give VOC-style datasets their classes, and every head the number of them."""
-    classes = cfg.get("classes")
-    folders = [d for d in datasets(cfg).values() if d.get("type") == "VOCFolderDataset"]
+def _leaves(cfg: Config) -> list[ConfigDict]:
+    """The datasets that read data, without the wrappers around them."""
+    found = datasets(cfg).values()
+    return [d for d in found if not d.get("dataset") and not d.get("datasets")]
+
+
+def _set_classes(cfg: Config, classes: list[str] | str | None) -> None:
+    """Give the datasets the classes asked for, and every head the number of them.
+
+    VOC-style folders get the classes of their annotations where none are given.
+    """
+    folders = [d for d in _leaves(cfg) if d.get("type") == "VOCFolderDataset"]
+    classes = classes or (cfg.get("classes") if folders else None)
     if not classes and folders:
         from ..datasets import read_classes  # needs MMDetection
 
@@ -92,8 +105,8 @@ def _set_classes(cfg: Config) -> None:
             ) from error
     if classes:
         classes = [classes] if isinstance(classes, str) else list(classes)
-        for dataset in datasets(cfg).values():
-            dataset.metainfo = dict(classes=classes)
+        for dataset in _leaves(cfg):
+            dataset.metainfo = {**(dataset.get("metainfo") or {}), "classes": classes}
         _set_everywhere(cfg.model, "num_classes", len(classes))
 
 

@@ -10,6 +10,7 @@ from .config import datasets
 from .errors import UserError
 
 _EMBEDDED = "tools/train.py configs/faster_rcnn_resneskt_parcels.py"
+_NO_FILES = ("ParcelsDataset", "CIFAR10", "CIFAR100", "MNIST", "FashionMNIST")
 _SOURCES = {
     "CocoDataset": "get COCO 2017 from https://cocodataset.org/#download",
     "VOCFolderDataset": "it is a list of image names in a folder like Pascal VOC's",
@@ -38,8 +39,12 @@ def check_data(cfg: Config, parts: tuple[str, ...]) -> None:
 
 
 def _paths(dataset: ConfigDict) -> list[tuple[str, Path]]:
-    """Local paths of one dataset, with their keys. Generated data has none to look for."""
-    if dataset.get("type") == "ParcelsDataset":
+    """Local paths of one dataset, with their keys.
+
+    Generated data, data sets that download themselves and remote storage have none.
+    """
+    remote = "://" in str(dataset.get("data_root")) or dataset.get("backend_args")
+    if remote or dataset.get("type") in _NO_FILES:
         return []
     root = Path(dataset.get("data_root") or "")
     paths = []
@@ -50,4 +55,4 @@ def _paths(dataset: ConfigDict) -> list[tuple[str, Path]]:
         if folder:
             paths.append((f"data_prefix.{name}".rstrip("."), root / folder))
     paths = paths or [("data_root", root)]
-    return [(name, path) for name, path in paths if "://" not in str(path)]
+    return paths

@@ -47,7 +47,7 @@ def check_checkpoint(filename: str | None) -> None:
     Raises:
         UserError: it is a local path and there is no such file.
     """
-    if filename and "://" not in filename and not Path(filename).is_file():
+    if filename and "://" not in filename and not Path(filename).expanduser().is_file():
         raise UserError(f"checkpoint {filename} does not exist")
 
 

@@ -11,6 +11,9 @@ from . import deform_conv, focal_loss, nms, roi_align
 EXTENSION = "mmcv._ext"
 
 OPERATORS: dict[str, Callable] = {
+    # what mmcv's environment report asks for
+    "get_compiler_version": lambda: "n/a (operators of torchvision)",
+    "get_compiling_cuda_version": lambda: "n/a (operators of torchvision)",
     "nms": nms.nms,
     "softnms": nms.softnms,
     "roi_align_forward": roi_align.roi_align_forward,
