@@ -22,6 +22,7 @@ test_pipeline = [
     {{_base_.pack_with_boxes}},
 ]
 folder = dict(type="VOCFolderDataset", data_root=data_root, data_prefix=dict(sub_data_root=""))
+evaluated = dict(**folder, test_mode=True, pipeline=test_pipeline)
 
 train_dataloader = dict(
     batch_size=2,
@@ -35,23 +36,11 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=4,
-    dataset=dict(
-        _delete_=True,
-        **folder,
-        ann_file="ImageSets/Main/val.txt",
-        test_mode=True,
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(_delete_=True, **evaluated, ann_file="ImageSets/Main/val.txt"),
 )
 test_dataloader = dict(
     batch_size=4,
-    dataset=dict(
-        _delete_=True,
-        **folder,
-        ann_file="ImageSets/Main/test.txt",
-        test_mode=True,
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(_delete_=True, **evaluated, ann_file="ImageSets/Main/test.txt"),
 )
 
 train_cfg = dict(max_epochs=max_epochs, val_interval=2)

@@ -54,5 +54,4 @@ def _paths(dataset: ConfigDict) -> list[tuple[str, Path]]:
     for name, folder in prefix.items() if isinstance(prefix, dict) else [("", prefix)]:
         if folder:
             paths.append((f"data_prefix.{name}".rstrip("."), root / folder))
-    paths = paths or [("data_root", root)]
-    return paths
+    return paths or [("data_root", root)]

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ..backbones import ResNeSkt
+from .config import default_work_dir, load_config
 from .errors import UserError, explain
 
 
@@ -35,29 +36,29 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
-def set_launcher(cfg: Config, args: argparse.Namespace) -> None:
-    """Take over the launcher, and the rank where no launcher has set it."""
-    cfg.launcher = args.launcher
-    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-
-
-def check_checkpoint(filename: str | None) -> None:
-    """A checkpoint named on the command line or in the config must be there.
+def configure(args: argparse.Namespace) -> Config:
+    """The config that the common arguments ask for, with its work folder and launcher.
 
     Raises:
-        UserError: it is a local path and there is no such file.
+        UserError: see :func:`load_config`.
     """
-    if filename and "://" not in filename and not Path(filename).expanduser().is_file():
-        raise UserError(f"checkpoint {filename} does not exist")
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir)
+    cfg.launcher = args.launcher
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))  # where no launcher has set it
+    return cfg
 
 
 def build_runner(cfg: Config) -> Runner:
     """Build the runner with everything it needs for its first step.
 
     Raises:
-        UserError: the config asks for something that cannot be built.
+        UserError: the checkpoint to load is not there, or the config asks for something
+            that cannot be built.
     """
-    check_checkpoint(cfg.get("load_from"))
+    checkpoint = cfg.get("load_from")
+    if checkpoint and "://" not in checkpoint and not Path(checkpoint).expanduser().is_file():
+        raise UserError(f"checkpoint {checkpoint} does not exist")
     try:
         runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
     except Exception as error:

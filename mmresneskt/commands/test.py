@@ -7,10 +7,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from .config import default_work_dir, load_config
 from .data import check_data
 from .errors import UserError
-from .runner import add_common_arguments, build_runner, check_checkpoint, run, set_launcher
+from .runner import add_common_arguments, build_runner, configure, run
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -20,10 +19,7 @@ def main(argv: list[str] | None = None) -> None:
         UserError: the config, the data or the checkpoint is not as it should be.
     """
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
-    cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir)
-    set_launcher(cfg, args)
-    check_checkpoint(args.checkpoint)
+    cfg = configure(args)
     cfg.load_from = args.checkpoint
     if args.show_dir:
         _draw_into(cfg, args.show_dir)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from .config import default_work_dir, load_config
 from .data import check_data
 from .errors import UserError
-from .runner import add_common_arguments, build_runner, check_checkpoint, run, set_launcher
+from .runner import add_common_arguments, build_runner, configure, run
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -17,9 +16,7 @@ def main(argv: list[str] | None = None) -> None:
         UserError: the config, the data or a checkpoint is not as it should be.
     """
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
-    cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir)
-    set_launcher(cfg, args)
+    cfg = configure(args)
     if args.amp:
         cfg.optim_wrapper.type = "AmpOptimWrapper"
         cfg.optim_wrapper.loss_scale = "dynamic"
@@ -33,7 +30,6 @@ def main(argv: list[str] | None = None) -> None:
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == "auto" else args.resume
-        check_checkpoint(cfg.load_from)
     check_data(cfg, ("train", "val"))
     run(build_runner(cfg), "train")
 
