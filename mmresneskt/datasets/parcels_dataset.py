@@ -8,8 +8,8 @@ from pathlib import Path
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 
-from .parcels import KINDS, write_parcels
-from .parcels.files import ANNOTATIONS, IMAGES
+from ..parcels import KINDS, write_parcels
+from ..parcels.files import ANNOTATIONS, IMAGES
 
 
 @DATASETS.register_module(force=True)

@@ -1,7 +1,7 @@
 """Packages on a conveyor: generated photographs with boxes, for a first run without data."""
 
-from .files import write_parcels
+from .files import write_crops, write_parcels
 from .kinds import KINDS
 from .scene import Package, draw_scene
 
-__all__ = ["KINDS", "Package", "draw_scene", "write_parcels"]
+__all__ = ["KINDS", "Package", "draw_scene", "write_crops", "write_parcels"]
