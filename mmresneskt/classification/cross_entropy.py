@@ -1,0 +1,31 @@
+"""The loss of a data set, as a metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.registry import METRICS
+
+
+@METRICS.register_module(force=True)
+class CrossEntropy(BaseMetric):
+    """Mean of -log(score of the true class), in nats, over the images evaluated.
+
+    It is measured from MMPretrain's predictions (``pred_score`` after the softmax), so
+    that it means the same for every head, whatever the head was trained with.
+    """
+
+    default_prefix = "loss"
+
+    def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
+        """Keep each sample's score (C,) of its ``gt_label`` (1,)."""
+        for sample in data_samples:
+            score = sample["pred_score"][sample["gt_label"].item()].double()
+            # a softmax that has underflowed to 0 counts as the smallest number there is
+            self.results.append(-score.clamp(min=torch.finfo(torch.float32).tiny).log().item())
+
+    def compute_metrics(self, results: list[float]) -> dict[str, float]:
+        """``loss/cross_entropy``, the mean over all processes' images."""
+        return dict(cross_entropy=sum(results) / len(results))
