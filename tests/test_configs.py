@@ -6,6 +6,7 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 
 from mmresneskt import ResNeSkt
+from mmresneskt.commands.classes import set_classes
 from mmresneskt.commands.config import load_config
 from mmresneskt.commands.errors import UserError
 
@@ -72,9 +73,11 @@ def test_data_root_reaches_datasets_and_evaluators():
 
 def test_classes_are_read_or_given_and_reach_the_heads(voc):
     cfg = load_config(str(VOC), {"data_root": str(voc)})
+    set_classes(cfg, None)
     assert cfg.val_dataloader.dataset.metainfo.classes == ["cat", "dog"]
     assert heads(cfg) == 2
-    cfg = load_config(str(VOC), {"data_root": str(voc), "classes": ["dog"]})
+    cfg = load_config(str(VOC), {"data_root": str(voc)})
+    set_classes(cfg, ["dog"])
     assert cfg.train_dataloader.dataset.metainfo.classes == ["dog"]
     assert heads(cfg) == 1
 
@@ -86,11 +89,15 @@ def test_data_root_and_classes_reach_inside_wrappers_without_a_top_level_root(tm
         "train_dataloader = dict(dataset=dict(type='RepeatDataset', times=2, dataset=inner))\n"
     )
     path = str(tmp_path / "wrapped.py")
-    wrapper = load_config(path, {"data_root": "new", "classes": ["a"]}).train_dataloader.dataset
+    cfg = load_config(path, {"data_root": "new"})
+    set_classes(cfg, ["a"])
+    wrapper = cfg.train_dataloader.dataset
     assert wrapper.dataset.data_root == "new"
     assert wrapper.dataset.metainfo == dict(palette=[(1, 2, 3)], classes=["a"])
     assert "metainfo" not in wrapper
-    assert load_config(path).model.bbox_head.num_classes == 80  # nothing asked, nothing done
+    cfg = load_config(path)
+    set_classes(cfg, None)
+    assert cfg.model.bbox_head.num_classes == 80  # nothing asked, nothing done
 
 
 def test_an_option_that_cannot_be_applied_is_one_error():

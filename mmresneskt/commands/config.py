@@ -14,9 +14,8 @@ _DATA = ("train", "val", "test")
 def load_config(filename: str, options: dict | None = None) -> Config:
     """Read a config file and merge ``--cfg-options`` into it.
 
-    Two options reach further than their key, as users expect: ``data_root`` replaces the
-    old root wherever a dataset or an evaluator was built from it, and ``classes`` sets
-    the datasets' classes and the heads' ``num_classes``.
+    One option reaches further than its key, as users expect: ``data_root`` replaces the
+    old root wherever a dataset or an evaluator was built from it.
 
     Raises:
         UserError: no such file, or one that cannot be read.
@@ -30,24 +29,29 @@ def load_config(filename: str, options: dict | None = None) -> Config:
     except Exception as error:  # a config is Python: anything can go wrong in it
         raise UserError(f"config {filename} cannot be read: {error}") from error
     options = options or {}
-    in_datasets = {d.data_root for d in _leaves(cfg) if d.get("data_root")}
+    in_datasets = {d.data_root for d in leaves(cfg).values() if d.get("data_root")}
     roots = [cfg.data_root] if cfg.get("data_root") else sorted(in_datasets)
     try:
         cfg.merge_from_dict(options)
     except Exception as error:  # mmengine asserts and indexes its way through the keys
         raise UserError(f"--cfg-options cannot be applied to {filename}: {error}") from error
     if "data_root" in options:
-        for part in _DATA:
-            for key in (f"{part}_dataloader", f"{part}_evaluator"):
-                for old in roots if cfg.get(key) else ():
-                    _replace_prefix(cfg[key], str(old), str(options["data_root"]))
-    _set_classes(cfg, options.get("classes"))
+        for part in _data_parts(cfg).values():
+            for old in roots:
+                _replace_prefix(part, str(old), str(options["data_root"]))
     return cfg
 
 
 def default_work_dir(cfg: Config, filename: str, given: str | None) -> str:
     """MM's rule: the command line, else the config, else ./work_dirs/<config's name>."""
     return given or cfg.get("work_dir") or str(Path("work_dirs") / Path(filename).stem)
+
+
+def embedded(cfg: Config) -> str:
+    """The command that needs no data, for the library that a config is for."""
+    classifies = cfg.get("default_scope") == "mmpretrain"
+    name = "resneskt_parcels10" if classifies else "faster_rcnn_resneskt_parcels"
+    return f"tools/train.py configs/{name}.py"
 
 
 def datasets(cfg: Config) -> dict[str, ConfigDict]:
@@ -61,11 +65,25 @@ def datasets(cfg: Config) -> dict[str, ConfigDict]:
         for index, part in enumerate(dataset.get("datasets") or ()):
             add(f"{key}.datasets.{index}", part)
 
-    for part in _DATA:
-        dataset = (cfg.get(f"{part}_dataloader") or {}).get("dataset")
-        if dataset:
-            add(f"{part}_dataloader.dataset", dataset)
+    for key, node in _data_parts(cfg).items():
+        if isinstance(node, dict) and node.get("dataset"):
+            add(f"{key}.dataset", node.dataset)
     return found
+
+
+def leaves(cfg: Config) -> dict[str, ConfigDict]:
+    """The datasets that read data, without the wrappers around them."""
+    found = datasets(cfg)
+    return {k: d for k, d in found.items() if not d.get("dataset") and not d.get("datasets")}
+
+
+def _data_parts(cfg: Config) -> dict[str, ConfigDict]:
+    """What datasets and evaluators are built from, by key."""
+    keys = [f"{part}_{what}" for part in _DATA for what in ("dataloader", "evaluator")]
+    parts = {key: cfg[key] for key in keys if cfg.get(key)}
+    # TrainAndTestLoop has a loader of its own
+    second = (cfg.get("val_cfg") or {}).get("train_dataloader")
+    return {**parts, **({"val_cfg.train_dataloader": second} if second else {})}
 
 
 def _replace_prefix(node: object, old: str, new: str) -> None:
@@ -77,45 +95,3 @@ def _replace_prefix(node: object, old: str, new: str) -> None:
             node[key] = f"{new}{separator}{rest}"
         elif isinstance(value, (dict, list)):
             _replace_prefix(value, old, new)
-
-
-def _leaves(cfg: Config) -> list[ConfigDict]:
-    """The datasets that read data, without the wrappers around them."""
-    found = datasets(cfg).values()
-    return [d for d in found if not d.get("dataset") and not d.get("datasets")]
-
-
-def _set_classes(cfg: Config, classes: list[str] | str | None) -> None:
-    """Give the datasets the classes asked for, and every head the number of them.
-
-    VOC-style folders get the classes of their annotations where none are given.
-    """
-    folders = [d for d in _leaves(cfg) if d.get("type") == "VOCFolderDataset"]
-    classes = classes or (cfg.get("classes") if folders else None)
-    if not classes and folders:
-        from ..datasets import read_classes  # needs MMDetection
-
-        root = Path(folders[0].get("data_root", ""), folders[0].data_prefix.sub_data_root)
-        try:
-            classes = read_classes(root / folders[0].get("ann_subdir", "Annotations"))
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{error}. Set the folder with --cfg-options data_root=FOLDER, or run the "
-                f"embedded data: tools/train.py configs/faster_rcnn_resneskt_parcels.py"
-            ) from error
-    if classes:
-        classes = [classes] if isinstance(classes, str) else list(classes)
-        for dataset in _leaves(cfg):
-            dataset.metainfo = {**(dataset.get("metainfo") or {}), "classes": classes}
-        _set_everywhere(cfg.model, "num_classes", len(classes))
-
-
-def _set_everywhere(node: object, key: str, value: int) -> None:
-    if isinstance(node, dict):
-        if key in node:
-            node[key] = value
-        for child in node.values():
-            _set_everywhere(child, key, value)
-    elif isinstance(node, (list, tuple)):
-        for child in node:
-            _set_everywhere(child, key, value)

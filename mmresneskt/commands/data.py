@@ -6,14 +6,15 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from .config import datasets
+from .config import datasets, embedded
 from .errors import UserError
 
-_EMBEDDED = "tools/train.py configs/faster_rcnn_resneskt_parcels.py"
-_NO_FILES = ("ParcelsDataset", "CIFAR10", "CIFAR100", "MNIST", "FashionMNIST")
+_NO_FILES = ("ParcelsDataset", "ParcelCropsDataset", "CIFAR10", "CIFAR100", "MNIST", "FashionMNIST")
 _SOURCES = {
     "CocoDataset": "get COCO 2017 from https://cocodataset.org/#download",
     "VOCFolderDataset": "it is a list of image names in a folder like Pascal VOC's",
+    "CustomDataset": "it is a folder of class folders (data/imagenet10 is made by "
+    "tools/prepare_imagenet10.py)",
     "ImageNet": "get ImageNet-1K from https://www.image-net.org/download.php",
 }
 
@@ -26,6 +27,7 @@ def check_data(cfg: Config, parts: tuple[str, ...]) -> None:
             comes from, and the config that needs none.
     """
     for key, dataset in datasets(cfg).items():
+        # val_cfg's loader of the training images counts as part of "val"
         if key.split("_")[0] not in parts:
             continue
         for name, path in _paths(dataset):
@@ -34,7 +36,7 @@ def check_data(cfg: Config, parts: tuple[str, ...]) -> None:
                 raise UserError(
                     f"{path} is missing ({key}.{name}): {source}, and set its folder with "
                     f"--cfg-options data_root=FOLDER. Without data, run the embedded set: "
-                    f"{_EMBEDDED}"
+                    f"{embedded(cfg)}"
                 )
 
 

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ..backbones import ResNeSkt
+from .classes import set_classes
 from .config import default_work_dir, load_config
 from .errors import UserError, explain
 
@@ -40,9 +41,10 @@ def configure(args: argparse.Namespace) -> Config:
     """The config that the common arguments ask for, with its work folder and launcher.
 
     Raises:
-        UserError: see :func:`load_config`.
+        UserError: see :func:`load_config` and :func:`set_classes`.
     """
     cfg = load_config(args.config, args.cfg_options)
+    set_classes(cfg, (args.cfg_options or {}).get("classes"))
     cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir)
     cfg.launcher = args.launcher
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))  # where no launcher has set it

@@ -1,0 +1,97 @@
+"""Let the datasets and the heads of a config agree about the classes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+from .config import embedded, leaves
+from .errors import UserError
+
+
+def set_classes(cfg: Config, classes: list[str] | str | None) -> None:
+    """Give the datasets the classes asked for, and every head the number of them.
+
+    Where none are given, data that names its own classes is read: the annotations of a
+    VOC-style folder, the folders of a folder of classes.
+
+    Raises:
+        UserError: the data is not there, or its parts disagree about the classes.
+    """
+    found = leaves(cfg)
+    voc = [d for d in found.values() if d.get("type") == "VOCFolderDataset"]
+    folders = {k: d for k, d in found.items() if _is_folder_of_classes(d)}
+    classes = classes or (cfg.get("classes") if voc else None)
+    if not classes and voc:
+        classes = _from_annotations(cfg, voc[0])
+    elif not classes and folders:
+        classes = _from_folders(folders)
+    if not classes:
+        return
+    classes = [classes] if isinstance(classes, str) else list(classes)
+    for dataset in found.values():
+        dataset.metainfo = {**(dataset.get("metainfo") or {}), "classes": classes}
+    _set_everywhere(cfg.model, "num_classes", len(classes))
+    if "num_classes" in (cfg.get("data_preprocessor") or {}):
+        cfg.data_preprocessor.num_classes = len(classes)
+
+
+def _from_annotations(cfg: Config, dataset: ConfigDict) -> tuple[str, ...]:
+    from ..datasets import read_classes  # needs MMDetection
+
+    root = Path(dataset.get("data_root", ""), dataset.data_prefix.sub_data_root)
+    try:
+        return read_classes(root / dataset.get("ann_subdir", "Annotations"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{error}. Set the folder with --cfg-options data_root=FOLDER, or run the "
+            f"embedded data: {embedded(cfg)}"
+        ) from error
+
+
+def _is_folder_of_classes(dataset: ConfigDict) -> bool:
+    labelled = dataset.get("with_label", True) and not dataset.get("ann_file")
+    return dataset.get("type") == "CustomDataset" and labelled
+
+
+def _from_folders(found: dict[str, ConfigDict]) -> list[str] | None:
+    """Names of the class folders, which must be the same in every dataset.
+
+    None where there are none to read; whether the data is there is check_data's question.
+    """
+    first_key, classes = None, None
+    for key, dataset in found.items():
+        prefix = dataset.get("data_prefix") or ""
+        prefix = prefix.get("img_path", "") if isinstance(prefix, dict) else prefix
+        folder = Path(dataset.get("data_root") or "", prefix)
+        if not folder.is_dir():
+            continue
+        names = (entry.name for entry in os.scandir(folder) if entry.is_dir())
+        here = sorted(name for name in names if not name.startswith("."))  # as MMPretrain
+        if not here:
+            raise UserError(
+                f"{folder} ({key}) holds no folders: put each class's images in a folder "
+                f"named after the class"
+            )
+        if classes is None:
+            first_key, classes = key, here
+        elif here != classes:
+            odd = ", ".join(sorted(set(here) ^ set(classes))[:5])
+            raise UserError(
+                f"{folder} ({key}) has other classes than {first_key}: {odd}. Both must "
+                f"have the same folders"
+            )
+    return classes
+
+
+def _set_everywhere(node: object, key: str, value: int) -> None:
+    if isinstance(node, dict):
+        if key in node:
+            node[key] = value
+        for child in node.values():
+            _set_everywhere(child, key, value)
+    elif isinstance(node, (list, tuple)):
+        for child in node:
+            _set_everywhere(child, key, value)
