@@ -1,0 +1,55 @@
+"""Tables 1 and 2 as the paper prints them, and the config of each row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: parameters in M, multiply-accumulates in G at 224x224, top-1 in per cent."""
+
+    name: str
+    label: str  # as printed
+    params: float
+    macs: float
+    top1: float
+
+    @property
+    def config(self) -> Path:
+        return CONFIGS / f"{self.name}_imagenet10.py"
+
+
+_RESNESKT50 = Row("resneskt50", "ResNeSkt-50", 27.6, 4.32, 81.39)
+_RESNESKT101 = Row("resneskt101", "ResNeSkt-101", 48.3, 8.19, 81.74)
+
+TABLES = {
+    "table1": (
+        _RESNESKT50,
+        _RESNESKT101,
+        Row("resneskt200", "ResNeSkt-200", 70.1, 13.99, 82.05),
+        # the same rows in the literal reading of "k, r = 32, 2"
+        Row("resneskt50_2s32x4d", "ResNeSkt-50, K = 32", 27.6, 4.32, 81.39),
+        Row("resneskt101_2s32x4d", "ResNeSkt-101, K = 32", 48.3, 8.19, 81.74),
+        Row("resneskt200_2s32x4d", "ResNeSkt-200, K = 32", 70.1, 13.99, 82.05),
+    ),
+    "table2": (
+        Row("resnet50", "ResNet-50", 25.5, 4.14, 75.06),
+        Row("resnext50", "ResNeXt-50", 25.0, 4.24, 76.63),
+        Row("senet50", "SENet-50", 27.7, 4.25, 77.76),
+        Row("sknet50", "SKNet-50", 27.5, 4.47, 78.14),
+        Row("resnest50", "ResNeSt-50", 27.5, 4.25, 80.06),
+        Row("cbam_resnet50", "ResNet-50+CBAM", 28.1, 4.36, 77.34),
+        _RESNESKT50,
+        Row("resnet101", "ResNet-101", 44.5, 7.87, 76.26),
+        Row("resnext101", "ResNeXt-101", 44.3, 7.99, 77.82),
+        Row("senet101", "SENet-101", 49.2, 8.00, 78.35),
+        Row("sknet101", "SKNet-101", 48.9, 8.46, 78.78),
+        Row("resnest101", "ResNeSt-101", 48.3, 8.07, 80.53),
+        Row("cbam_resnet101", "ResNet-101+CBAM", 49.3, 8.05, 77.86),
+        _RESNESKT101,
+    ),
+}
