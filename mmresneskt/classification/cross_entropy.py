@@ -15,9 +15,12 @@ class CrossEntropy(BaseMetric):
 
     It is measured from MMPretrain's predictions (``pred_score`` after the softmax), so
     that it means the same for every head, whatever the head was trained with.
+
+    It is logged as ``cross_entropy/mean``. A name with "loss" in it would not do:
+    mmengine logs the mean of all epochs so far for such names.
     """
 
-    default_prefix = "loss"
+    default_prefix = "cross_entropy"
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
         """Keep each sample's score (C,) of its ``gt_label`` (1,)."""
@@ -27,5 +30,5 @@ class CrossEntropy(BaseMetric):
             self.results.append(-score.clamp(min=torch.finfo(torch.float32).tiny).log().item())
 
     def compute_metrics(self, results: list[float]) -> dict[str, float]:
-        """``loss/cross_entropy``, the mean over all processes' images."""
-        return dict(cross_entropy=sum(results) / len(results))
+        """``mean``, over all processes' images."""
+        return dict(mean=sum(results) / len(results))

@@ -141,9 +141,9 @@ def _run(row: Row, cfg: Config, seed: int, folder: Path) -> dict:
     try:
         figures = dict(
             top1=measured["accuracy/top1"],
-            loss=measured["loss/cross_entropy"],
+            loss=measured["cross_entropy/mean"],
             train_top1=measured["train/accuracy/top1"],
-            train_loss=measured["train/loss/cross_entropy"],
+            train_loss=measured["train/cross_entropy/mean"],
         )
     except KeyError as error:
         raise UserError(f"{folder} has no {error} of epoch {epochs} in its log") from error
