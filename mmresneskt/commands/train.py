@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..visualization import CurvesHook
 from .data import check_data
 from .errors import UserError
 from .runner import add_common_arguments, build_runner, configure, run
@@ -31,7 +32,9 @@ def main(argv: list[str] | None = None) -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == "auto" else args.resume
     check_data(cfg, ("train", "val"))
-    run(build_runner(cfg), "train")
+    runner = build_runner(cfg)
+    runner.register_hook(CurvesHook())
+    run(runner, "train")
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

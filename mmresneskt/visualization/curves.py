@@ -1,20 +1,26 @@
-"""The training curve of a run, from its own log."""
+"""The curves of one run or of several, from their own logs."""
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 LOG = "vis_data/scalars.json"
+_METRICS = ("accuracy/top1", "bbox_mAP", "bbox_mAP_50", "segm_mAP")
+_LOSS = "cross_entropy/mean"
+_ON_TRAIN = "train/"
 
 
 def read_scalars(work_dir: str | Path) -> tuple[dict[int, dict], dict[int, dict]]:
     """Logged training values by iteration and evaluation results by step.
 
     A run that was resumed has one log for each start; where they overlap the later
-    start counts.
+    start counts. The last line of a run that was killed may be torn: it is left out.
 
     Raises:
         FileNotFoundError: the folder holds no log.
@@ -25,7 +31,10 @@ def read_scalars(work_dir: str | Path) -> tuple[dict[int, dict], dict[int, dict]
     train, evaluation = {}, {}
     for log in logs:
         for line in log.read_text().splitlines():
-            values = json.loads(line)
+            try:
+                values = json.loads(line)
+            except ValueError:
+                continue
             if "loss" in values:
                 train[values.get("iter", values["step"])] = values
             else:
@@ -33,28 +42,78 @@ def read_scalars(work_dir: str | Path) -> tuple[dict[int, dict], dict[int, dict]
     return train, evaluation
 
 
-def plot_curves(work_dir: str | Path, out_file: str | Path) -> Path:
-    """Draw the losses over the iterations, and the metrics where there are any."""
-    train, evaluation = read_scalars(work_dir)
-    figure = Figure(figsize=(9, 4), layout="constrained")
+def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Path) -> Path:
+    """Draw metrics beside losses, of one run or of several in the same picture.
+
+    Where every run measured the losses of its training and test images after each epoch,
+    those are drawn, as in the paper's figures 5 and 6; else the losses logged while
+    training. Runs differ by colour, test and training images by line.
+
+    Args:
+        work_dirs: of runs; their names become the legend where there are several.
+        out_file: .png, .pdf or .svg; it is replaced whole.
+
+    Returns:
+        ``out_file``.
+
+    Raises:
+        FileNotFoundError: a folder holds no log.
+    """
+    single = isinstance(work_dirs, (str, Path))
+    folders = [Path(work_dirs)] if single else [Path(folder) for folder in work_dirs]
+    runs = [read_scalars(folder) for folder in folders]
+    figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    steps = sorted(train)
-    for name in sorted({k for v in train.values() for k in v if "loss" in k}):
-        shown = [s for s in steps if name in train[s]]
-        left.plot(shown, [train[s][name] for s in shown], lw=2 if name == "loss" else 1, label=name)
-    left.set(xlabel="iteration", ylabel="loss", title="training")
-    left.legend(fontsize=8)
-    epochs = sorted(evaluation)
-    names = sorted({k for v in evaluation.values() for k in v if k.endswith(("mAP", "mAP_50"))})
-    for name in names:
-        shown = [e for e in epochs if name in evaluation[e]]
-        right.plot(shown, [evaluation[e][name] for e in shown], "o-", label=name)
-    right.set(xlabel="epoch", title="evaluation", ylim=(0, 1))
-    if names:
-        right.legend(fontsize=8)
+    losses_by_epoch = all(
+        any(_LOSS in values for values in evaluation.values()) for _, evaluation in runs
+    )
+    for index, (folder, (train, evaluation)) in enumerate(zip(folders, runs)):
+        prefix = f"{folder.resolve().name}: " if len(folders) > 1 else ""
+        color = f"C{index}" if len(folders) > 1 else None
+        _draw_metrics(left, evaluation, prefix, color)
+        if losses_by_epoch:
+            _draw_pair(right, evaluation, _LOSS, f"{prefix}loss", color)
+        else:
+            _draw_training(right, train, prefix, color)
+    left.set(xlabel="epoch", title="evaluation")
+    by = ("epoch", "loss") if losses_by_epoch else ("iteration", "training loss")
+    right.set(xlabel=by[0], title=by[1])
     for axes in (left, right):
         axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend(fontsize=8)
     out_file = Path(out_file)
     out_file.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out_file, dpi=110)
+    draft = out_file.with_name(f".{out_file.stem}.tmp{out_file.suffix}")
+    figure.savefig(draft, dpi=110)
+    os.replace(draft, out_file)
     return out_file
+
+
+def _draw_metrics(axes: Axes, evaluation: dict[int, dict], prefix: str, color: str | None) -> None:
+    names = {key for values in evaluation.values() for key in values}
+    for name in sorted(n for n in names if n.endswith(_METRICS) and not n.startswith(_ON_TRAIN)):
+        _draw_pair(axes, evaluation, name, f"{prefix}{name.split('/', 1)[-1]}", color)
+        top = 100 if name.startswith("accuracy") else 1  # MMPretrain's are in per cent
+        axes.set(ylim=(0, top), ylabel="%" if top == 100 else None)
+
+
+def _draw_pair(
+    axes: Axes, evaluation: dict[int, dict], name: str, label: str, color: str | None
+) -> None:
+    """One quantity over the epochs: solid on the test images, dashed on those trained on."""
+    for key, style, where in ((name, "o-", "test"), (_ON_TRAIN + name, ".--", "train")):
+        shown = sorted(step for step in evaluation if key in evaluation[step])
+        if shown:
+            values = [evaluation[step][key] for step in shown]
+            axes.plot(shown, values, style, ms=4, color=color, label=f"{label}, {where}")
+
+
+def _draw_training(axes: Axes, train: dict[int, dict], prefix: str, color: str | None) -> None:
+    """The losses logged while training; of several runs only the sums, to stay readable."""
+    names = {key for values in train.values() for key in values if "loss" in key}
+    for name in sorted(names if not prefix else {"loss"}):
+        shown = sorted(step for step in train if name in train[step])
+        width = 2 if name == "loss" else 1
+        values = [train[step][name] for step in shown]
+        axes.plot(shown, values, lw=width, color=color, label=f"{prefix}{name}")
