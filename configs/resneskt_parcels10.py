@@ -13,11 +13,12 @@ size = 48
 pipeline = [dict(type="LoadImageFromFile"), dict(type="PackInputs")]
 train_pipeline = [
     dict(type="LoadImageFromFile"),
-    dict(type="RandomFlip", prob=[0.25, 0.25], direction=["horizontal", "vertical"]),
+    dict(type="RandomFlip", prob=[0.25] * 3, direction=["horizontal", "vertical", "diagonal"]),
+    dict(type="RandomCrop", crop_size=size, padding=size // 8, padding_mode="reflect"),
     dict(type="PackInputs"),
 ]
 crops = dict(_delete_=True, type="ParcelCropsDataset", data_root=data_root, size=size)
-train_set = dict(**crops, num_images=1500, seed=0)
+train_set = dict(**crops, num_images=2000, seed=0)
 test_set = dict(**crops, num_images=500, seed=1, pipeline=pipeline)
 
 train_dataloader = dict(dataset=dict(**train_set, pipeline=train_pipeline))

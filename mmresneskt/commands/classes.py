@@ -68,8 +68,12 @@ def _from_folders(found: dict[str, ConfigDict]) -> list[str] | None:
         folder = Path(dataset.get("data_root") or "", prefix)
         if not folder.is_dir():
             continue
-        names = (entry.name for entry in os.scandir(folder) if entry.is_dir())
-        here = sorted(name for name in names if not name.startswith("."))  # as MMPretrain
+        here = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+        if here and here[0].startswith("."):
+            raise UserError(
+                f"{folder / here[0]} ({key}) is a hidden folder, which MMPretrain would take for "
+                f"a class: remove it"
+            )
         if not here:
             raise UserError(
                 f"{folder} ({key}) holds no folders: put each class's images in a folder "

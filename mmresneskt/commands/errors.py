@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from ..backbones import ResNeSkt
 
 EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
 
 
 class UserError(Exception):
@@ -26,7 +27,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def run(main: Callable[[list[str] | None], None], argv: list[str] | None = None) -> None:
-    """Run a command; a UserError becomes one line and exit code 2.
+    """Run a command; a UserError becomes one line and exit code 2, Ctrl-C 130.
 
     ``--debug`` anywhere in the arguments shows the traceback as well.
     """
@@ -41,6 +42,9 @@ def run(main: Callable[[list[str] | None], None], argv: list[str] | None = None)
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
+    except KeyboardInterrupt as interruption:
+        print(f"interrupted{f': {interruption}' if interruption.args else ''}", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def explain(error: BaseException) -> str:

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import errno
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -19,7 +18,6 @@ from ..imagenet10 import Images, Maker, Result, Unfinished, find_images, make_pl
 from ..imagenet10 import wrong_counts as find_wrong_counts
 from .errors import UserError
 
-EXIT_INTERRUPTED = 130
 _AGAIN = "the same command goes on where it was"
 
 
@@ -28,14 +26,13 @@ def main(argv: list[str] | None = None) -> None:
 
     Raises:
         UserError: the tree, the output folder or the disk is not as it should be.
-        SystemExit: 130 after an interruption.
+        KeyboardInterrupt: with what to do next.
     """
     args = parse_args(argv)
     try:
         _prepare(args)
     except KeyboardInterrupt:
-        print(f"\ninterrupted: {_AGAIN}", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
+        raise KeyboardInterrupt(_AGAIN) from None
 
 
 def _prepare(args: argparse.Namespace) -> None:

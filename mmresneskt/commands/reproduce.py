@@ -31,6 +31,7 @@ def main(argv: list[str] | None = None) -> None:
 
     Raises:
         UserError: an unknown row, missing data, or a run that failed.
+        KeyboardInterrupt: with what to do next.
     """
     args = parse_args(argv)
     rows = select(args.table, args.rows)
@@ -48,7 +49,8 @@ def main(argv: list[str] | None = None) -> None:
             folder = Path(args.work_dir) / name / f"{row.name}_seed{seed}_{fingerprint(cfg)}"
             results.add(_run(row, cfg, seed, folder))
             results.write(TABLES[args.table])
-    print(f"\n{results.markdown(rows)}\nresults: {results.write(TABLES[args.table])}")
+    print(f"\n{results.markdown(rows or TABLES[args.table])}")
+    print(f"results: {results.write(TABLES[args.table])}")
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -57,7 +59,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         description="Train the rows of Table 1 or 2. Started again, it goes on where it was.",
     )
     parser.add_argument("table", choices=list(TABLES))
-    parser.add_argument("--rows", nargs="+", help="names as in configs/NAME_imagenet10.py")
+    parser.add_argument(
+        "--rows",
+        nargs="*",
+        metavar="NAME",
+        help="names as in configs/NAME_imagenet10.py (default: all); without a name nothing is "
+        "trained and the table is written from what is measured",
+    )
     parser.add_argument("--epochs", type=_positive, help="the recipe's schedule is scaled")
     parser.add_argument("--data", metavar="FOLDER", help="with train/CLASS/* and test/CLASS/*")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
@@ -81,7 +89,7 @@ def _positive(text: str) -> int:
 
 
 def select(table: str, names: list[str] | None) -> list[Row]:
-    """The rows of a table by name, in the table's order; all without names.
+    """The rows of a table by name, in the table's order; all where names is None.
 
     Raises:
         UserError: the table has no such row.
@@ -130,7 +138,10 @@ def _run(row: Row, cfg: Config, seed: int, folder: Path) -> dict:
     cfg.dump(file)
     print(f"{row.label}, seed {seed}: {folder}", flush=True)
     command = [sys.executable, str(_TRAIN), str(file), "--work-dir", str(folder), "--resume"]
-    code = subprocess.run(command).returncode
+    try:
+        code = subprocess.run(command).returncode
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on from the last checkpoint") from None
     if code:
         raise UserError(
             f"{row.label}, seed {seed}, ended with exit code {code}; its log is in {folder}. "
