@@ -48,10 +48,12 @@ def main(argv: list[str] | None = None) -> None:
         objects = {k: [dict(zip(header, row)) for row in rows] for k, rows in tables.items()}
         print(json.dumps(objects if args.table else objects["configs"], indent=1))
         return
+    markdown = args.format == "markdown"
+    parts = []
     for table, rows in tables.items():
-        if args.table:
-            print(f"\nTable {table[-1]}, at 224x224 with 1000 classes\n")
-        print(format_table(header, rows, args.format == "markdown"))
+        title = f"{'## ' if markdown else ''}Table {table[-1]}, at 224x224 with 1000 classes"
+        parts += [*([title] if args.table else []), format_table(header, rows, markdown)]
+    print("\n\n".join(parts))
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

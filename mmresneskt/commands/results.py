@@ -12,6 +12,10 @@ from .errors import UserError
 from .paper import Row
 
 _NOT_MEASURED = "not measured"
+_NOTE = (
+    "The paper's figures are for ten classes of ImageNet-1K, 100 epochs at 224x224. More than "
+    "one seed: mean ± sample standard deviation."
+)
 
 
 class Results:
@@ -80,7 +84,7 @@ class Results:
                 cells = [_mean(runs, key) for key in ("top1", "loss", "train_top1")]
                 cells += [str(runs[0]["epochs"]), seeds, str(number)]
                 lines.append(f"{start} {' | '.join(cells)} |")
-        lines += ["", "More than one seed: mean ± sample standard deviation.", ""]
+        lines += ["", _NOTE, ""]
         lines += [f"{i}. {text}" for i, text in enumerate(conditions, start=1)]
         return "\n".join(lines).rstrip() + "\n"
 
