@@ -68,6 +68,20 @@ def _names_and_indices(root, labels):
     (root / "meta" / "val.txt").write_text("".join(lines))
 
 
+@pytest.mark.parametrize("content", [b"", b"no Matlab file", None])
+def test_a_devkit_that_is_none_is_one_error(content, tmp_path):
+    scipy_io = pytest.importorskip("scipy.io")
+    root = make_tree(tmp_path / "tree")
+    _devkit(root, flatten_val(root))
+    meta = root / "ILSVRC2012_devkit_t12" / "data" / "meta.mat"
+    if content is None:
+        scipy_io.savemat(meta, {"other": [1]})
+    else:
+        meta.write_bytes(content)
+    with pytest.raises(ValueError, match=r"meta\.mat is not the devkit's"):
+        find_images(root)
+
+
 @pytest.mark.parametrize("write", [_devkit, _kaggle, _synset_list, _names_and_indices])
 def test_validation_images_in_one_folder_are_told_apart_by_each_list(write, tmp_path):
     root = make_tree(tmp_path / "tree", val=2)

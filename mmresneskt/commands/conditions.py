@@ -24,13 +24,20 @@ def conditions() -> dict:
     )
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _hardware() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     info = Path("/proc/cpuinfo")
-    names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-    model = names[0].split(":", 1)[1].strip() if names else platform.machine()
-    return f"{os.cpu_count()} cores of {model}, no GPU"
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{cores()} cores of {[*names, platform.processor(), platform.machine()][0]}, no GPU"
 
 
 def _versions() -> dict[str, str]:
@@ -44,10 +51,16 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str:
-    folder = Path(__file__).parent
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude=*"]
+    commit = _git("rev-parse", "--short", "HEAD")
+    # results may change while others are measured; what they depend on may not
+    changed = _git("status", "--porcelain", "--", "mmresneskt", "configs", "tools")
+    return f"{commit}-dirty" if changed else commit or "unknown"
+
+
+def _git(*arguments: str) -> str:
+    root = str(Path(__file__).resolve().parents[2])
     try:
-        result = subprocess.run(command, capture_output=True, text=True)
+        result = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True)
     except FileNotFoundError:
-        return "unknown"
-    return result.stdout.strip() or "unknown"
+        return ""
+    return result.stdout.strip()

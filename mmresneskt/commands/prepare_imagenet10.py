@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 from ..imagenet10 import Images, Maker, Result, Unfinished, find_images, make_plan, prepare
 from ..imagenet10 import wrong_counts as find_wrong_counts
+from .conditions import cores
 from .errors import UserError
 
 _AGAIN = "the same command goes on where it was"
@@ -167,7 +167,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--workers",
         type=_at_least(1),
-        default=os.cpu_count() or 1,
+        default=cores(),
         metavar="N",
         help="processes (default: one per core); the result is the same for any number",
     )

@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None
+from ..files import lock_folder
 
 SETTINGS = "settings.json"
 PARTIAL = ".partial"  # files that are being written, by process
@@ -56,7 +52,10 @@ class Folder:
 
     def __enter__(self) -> Folder:
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.path)
+        try:
+            self._lock = lock_folder(self.path, _PATIENCE)
+        except BlockingIOError:
+            raise Unfinished(f"another run is writing into {self.path}: let it end") from None
         try:
             self._check()
             shutil.rmtree(self.path / PARTIAL, ignore_errors=True)
@@ -119,22 +118,3 @@ class Folder:
     def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
-
-
-def _lock(folder: Path) -> int | None:
-    """Keep other runs out; forked workers keep the lock for as long as they live."""
-    if fcntl is None:
-        return None
-    descriptor = os.open(folder, os.O_RDONLY)
-    give_up = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
-        except BlockingIOError:
-            if time.monotonic() > give_up:
-                os.close(descriptor)
-                raise Unfinished(f"another run is writing into {folder}: let it end") from None
-            time.sleep(0.1)
-        except OSError:  # some network file systems have no locks
-            return descriptor

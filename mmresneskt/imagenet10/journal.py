@@ -33,11 +33,12 @@ def append(folder: Path, record: Record) -> None:
 def read_records(folder: Path) -> dict[str, Record]:
     """Source -> record, of the manifest and the journal; what cannot be read is not done."""
     records: dict[str, Record] = {}
-    for line in _lines(folder / MANIFEST):
+    for line in _lines(folder / MANIFEST, {"source", "source_sha256", "path", "sha256"}):
         record = Record(line["source"], line["source_sha256"], {})
         records.setdefault(record.source, record).outputs[line["path"]] = line["sha256"]
-    for line in _lines(folder / JOURNAL):
-        records[line["source"]] = Record(**line)
+    for line in _lines(folder / JOURNAL, {"source", "source_sha256", "outputs"}):
+        if isinstance(line["outputs"], dict):
+            records[line["source"]] = Record(line["source"], line["source_sha256"], line["outputs"])
     return records
 
 
@@ -64,12 +65,14 @@ def _transform(output: Output, keep_originals: bool) -> dict:
     return {} if keep_originals else dict(crop=SIZE)
 
 
-def _lines(file: Path) -> Iterable[dict]:
-    """The objects of a JSON lines file; torn lines, and a file that is not there, give none."""
+def _lines(file: Path, keys: set[str]) -> Iterable[dict]:
+    """The objects with these keys in a JSON lines file; torn lines and no file give none."""
     if not file.is_file():
         return
     for line in file.read_bytes().splitlines():
         try:
-            yield json.loads(line)
+            values = json.loads(line)
         except ValueError:
             continue
+        if isinstance(values, dict) and keys <= values.keys():
+            yield values

@@ -77,6 +77,9 @@ def _devkit(lines: list[str], meta: Path) -> dict[int, str]:
         ) from None
     if not meta.is_file():
         raise FileNotFoundError(f"{meta} is missing: the devkit's numbers mean nothing without it")
-    synsets = loadmat(meta, squeeze_me=True)["synsets"]
-    wnids = {int(i): str(w) for i, w in zip(synsets["ILSVRC2012_ID"], synsets["WNID"])}
+    try:
+        synsets = loadmat(meta, squeeze_me=True)["synsets"]
+        wnids = {int(i): str(w) for i, w in zip(synsets["ILSVRC2012_ID"], synsets["WNID"])}
+    except Exception as error:  # scipy raises many things for what is no such file
+        raise ValueError(f"{meta} is not the devkit's ({error})") from error
     return {i: wnids.get(int(line), "") for i, line in enumerate(lines, start=1)}
