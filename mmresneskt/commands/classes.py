@@ -15,27 +15,45 @@ def set_classes(cfg: Config, classes: list[str] | str | None) -> None:
     """Give the datasets the classes asked for, and every head the number of them.
 
     Where none are given, data that names its own classes is read: the annotations of a
-    VOC-style folder, the folders of a folder of classes.
+    VOC-style folder, the folders of a folder of classes. A folder of classes has exactly
+    its folders as classes, in the order of their names.
 
     Raises:
-        UserError: the data is not there, or its parts disagree about the classes.
+        UserError: the data is not there, its parts disagree about the classes, or it has
+            others than those asked for.
     """
     found = leaves(cfg)
-    voc = [d for d in found.values() if d.get("type") == "VOCFolderDataset"]
+    classes = [classes] if isinstance(classes, str) else classes
+    voc = [d for d in found.values() if _type(d) == "VOCFolderDataset"]
     folders = {k: d for k, d in found.items() if _is_folder_of_classes(d)}
-    classes = classes or (cfg.get("classes") if voc else None)
+    if folders:
+        names = _from_folders(folders)
+        if names and classes and list(classes) != names:
+            raise UserError(
+                f"classes={list(classes)} are not the folders of the data, which are its "
+                f"classes: {names}"
+            )
+        if names:
+            # a config's own names for the folders stay: MMPretrain checks their number
+            _set_number(cfg, len(names))
+            return
     if not classes and voc:
-        classes = _from_annotations(cfg, voc[0])
-    elif not classes and folders:
-        classes = _from_folders(folders)
+        classes = cfg.get("classes") or _from_annotations(cfg, voc[0])
     if not classes:
         return
-    classes = [classes] if isinstance(classes, str) else list(classes)
     for dataset in found.values():
-        dataset.metainfo = {**(dataset.get("metainfo") or {}), "classes": classes}
-    _set_everywhere(cfg.model, "num_classes", len(classes))
+        dataset.metainfo = {**(dataset.get("metainfo") or {}), "classes": list(classes)}
+    _set_number(cfg, len(classes))
+
+
+def _set_number(cfg: Config, number: int) -> None:
+    _set_everywhere(cfg.model, "num_classes", number)
     if "num_classes" in (cfg.get("data_preprocessor") or {}):
-        cfg.data_preprocessor.num_classes = len(classes)
+        cfg.data_preprocessor.num_classes = number
+
+
+def _type(dataset: ConfigDict) -> str:
+    return str(dataset.get("type")).split(".")[-1]  # without a scope
 
 
 def _from_annotations(cfg: Config, dataset: ConfigDict) -> tuple[str, ...]:
@@ -53,7 +71,7 @@ def _from_annotations(cfg: Config, dataset: ConfigDict) -> tuple[str, ...]:
 
 def _is_folder_of_classes(dataset: ConfigDict) -> bool:
     labelled = dataset.get("with_label", True) and not dataset.get("ann_file")
-    return dataset.get("type") == "CustomDataset" and labelled
+    return _type(dataset) == "CustomDataset" and labelled
 
 
 def _from_folders(found: dict[str, ConfigDict]) -> list[str] | None:
@@ -69,9 +87,10 @@ def _from_folders(found: dict[str, ConfigDict]) -> list[str] | None:
         if not folder.is_dir():
             continue
         here = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
-        if here and here[0].startswith("."):
+        hidden = [name for name in here if name.startswith(".")]
+        if hidden:
             raise UserError(
-                f"{folder / here[0]} ({key}) is a hidden folder, which MMPretrain would take for "
+                f"{folder / hidden[0]} ({key}) is a hidden folder, which MMPretrain would take for "
                 f"a class: remove it"
             )
         if not here:

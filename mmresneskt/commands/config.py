@@ -36,7 +36,7 @@ def load_config(filename: str, options: dict | None = None) -> Config:
     except Exception as error:  # mmengine asserts and indexes its way through the keys
         raise UserError(f"--cfg-options cannot be applied to {filename}: {error}") from error
     if "data_root" in options:
-        for part in _data_parts(cfg).values():
+        for part in (*dataloaders(cfg).values(), *_evaluators(cfg)):
             for old in roots:
                 _replace_prefix(part, str(old), str(options["data_root"]))
     return cfg
@@ -65,9 +65,9 @@ def datasets(cfg: Config) -> dict[str, ConfigDict]:
         for index, part in enumerate(dataset.get("datasets") or ()):
             add(f"{key}.datasets.{index}", part)
 
-    for key, node in _data_parts(cfg).items():
-        if isinstance(node, dict) and node.get("dataset"):
-            add(f"{key}.dataset", node.dataset)
+    for key, loader in dataloaders(cfg).items():
+        if loader.get("dataset"):
+            add(f"{key}.dataset", loader.dataset)
     return found
 
 
@@ -77,13 +77,15 @@ def leaves(cfg: Config) -> dict[str, ConfigDict]:
     return {k: d for k, d in found.items() if not d.get("dataset") and not d.get("datasets")}
 
 
-def _data_parts(cfg: Config) -> dict[str, ConfigDict]:
-    """What datasets and evaluators are built from, by key."""
-    keys = [f"{part}_{what}" for part in _DATA for what in ("dataloader", "evaluator")]
-    parts = {key: cfg[key] for key in keys if cfg.get(key)}
-    # TrainAndTestLoop has a loader of its own
-    second = (cfg.get("val_cfg") or {}).get("train_dataloader")
-    return {**parts, **({"val_cfg.train_dataloader": second} if second else {})}
+def dataloaders(cfg: Config) -> dict[str, ConfigDict]:
+    """The loaders of a config by key, that of TrainAndTestLoop included."""
+    found = {f"{part}_dataloader": cfg.get(f"{part}_dataloader") for part in _DATA}
+    found["val_cfg.train_dataloader"] = (cfg.get("val_cfg") or {}).get("train_dataloader")
+    return {key: loader for key, loader in found.items() if loader}
+
+
+def _evaluators(cfg: Config) -> list[ConfigDict | list]:
+    return [cfg[key] for key in (f"{part}_evaluator" for part in _DATA) if cfg.get(key)]
 
 
 def _replace_prefix(node: object, old: str, new: str) -> None:

@@ -19,8 +19,13 @@ _SOURCES = {
 }
 
 
-def check_data(cfg: Config, parts: tuple[str, ...]) -> None:
+def check_data(
+    cfg: Config, parts: tuple[str, ...], option: str = "--cfg-options data_root=FOLDER"
+) -> None:
     """Look for the annotation file and the folders of the parts ("train", ...) in use.
+
+    Args:
+        option: of the command line, that sets the folder.
 
     Raises:
         UserError: the first that is missing, with the key that names it, where the data
@@ -35,8 +40,7 @@ def check_data(cfg: Config, parts: tuple[str, ...]) -> None:
                 source = _SOURCES.get(dataset.get("type"), "it is named in the config")
                 raise UserError(
                     f"{path} is missing ({key}.{name}): {source}, and set its folder with "
-                    f"--cfg-options data_root=FOLDER. Without data, run the embedded set: "
-                    f"{embedded(cfg)}"
+                    f"{option}. Without data, run the embedded set: {embedded(cfg)}"
                 )
 
 
