@@ -1,12 +1,13 @@
 """Curves from logs as mmengine writes them."""
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import pytest
 from matplotlib.figure import Figure
 
-from mmresneskt.visualization import curves, plot_curves, read_scalars
+from mmresneskt.visualization import CurvesHook, curves, curves_hook, plot_curves, read_scalars
 
 from .helpers import run_tool
 
@@ -58,6 +59,11 @@ def test_a_later_start_counts_and_a_torn_line_does_not(classifier):
     assert evaluations[1]["accuracy/top1"] == 30
 
 
+def test_a_start_from_the_beginning_is_another_run(classifier):
+    write_log(classifier, "20260101_020000", [dict(loss=9.0, iter=10, step=10)])
+    assert read_scalars(classifier) == ({10: dict(loss=9.0, iter=10, step=10)}, {})
+
+
 def test_accuracy_and_loss_of_both_sets_per_epoch(classifier, tmp_path, drawn):
     out = plot_curves(classifier, tmp_path / "new" / "curves.png")
     assert cv2.imread(str(out)).std() > 10
@@ -75,21 +81,43 @@ def test_several_runs_in_one_picture_and_training_losses_where_a_run_has_no_othe
     classifier, tmp_path, drawn
 ):
     detector = tmp_path / "detector"
-    log = [dict(loss=3.0, loss_cls=1.0, iter=5, step=5), {"coco/bbox_mAP": 0.3, "step": 1}]
+    maps = {"coco/bbox_mAP": 0.3, "coco/bbox_mAP_50": 0.5, "step": 1}
+    log = [dict(loss=3.0, loss_cls=1.0, iter=5, step=5), maps]
     write_log(detector, "20260101_000000", log)
     plot_curves([classifier, detector], tmp_path / "both.png")
     left, right = drawn[0].axes
+    assert lines(left.lines)["detector: bbox_mAP, test"] == ([1], [30])
     assert set(lines(left.lines)) == {
         "classifier: top1, test",
         "classifier: top1, train",
         "detector: bbox_mAP, test",
     }
+    assert left.get_ylim() == (0, 100)
     assert lines(right.lines) == {
         "classifier: loss": ([10, 20], [2.0, 1.5]),
         "detector: loss": ([5], [3.0]),
     }
     plot_curves(detector, tmp_path / "one.png")
-    assert set(lines(drawn[1].axes[1].lines)) == {"loss", "loss_cls"}
+    left, right = drawn[1].axes
+    assert set(lines(left.lines)) == {"bbox_mAP, test", "bbox_mAP_50, test"}
+    assert set(lines(right.lines)) == {"loss", "loss_cls"}
+
+
+def test_runs_of_one_name_are_told_apart(classifier, tmp_path, drawn):
+    other = tmp_path / "other" / "classifier"
+    write_log(other, "20260101_000000", [evaluation(1, 30, 35)])
+    plot_curves([classifier, other], tmp_path / "both.png")
+    labels = set(lines(drawn[0].axes[0].lines))
+    assert f"{tmp_path.name}/classifier: top1, test" in labels
+    assert "other/classifier: top1, test" in labels
+
+
+def test_a_picture_does_not_end_a_training(monkeypatch, tmp_path):
+    def fail(*args):
+        raise ValueError("matplotlib")
+
+    monkeypatch.setattr(curves_hook, "plot_curves", fail)
+    CurvesHook().after_train(SimpleNamespace(work_dir=str(tmp_path)))
 
 
 def test_the_command_and_its_mistakes(classifier, tmp_path):

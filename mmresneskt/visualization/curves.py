@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from ..files import write_whole
 
 LOG = "vis_data/scalars.json"
 _METRICS = ("accuracy/top1", "bbox_mAP", "bbox_mAP_50", "segm_mAP")
@@ -20,7 +23,8 @@ def read_scalars(work_dir: str | Path) -> tuple[dict[int, dict], dict[int, dict]
     """Logged training values by iteration and evaluation results by step.
 
     A run that was resumed has one log for each start; where they overlap the later
-    start counts. The last line of a run that was killed may be torn: it is left out.
+    start counts, and a start from the beginning makes the earlier ones another run's.
+    The last line of a run that was killed may be torn: it is left out.
 
     Raises:
         FileNotFoundError: the folder holds no log.
@@ -30,16 +34,26 @@ def read_scalars(work_dir: str | Path) -> tuple[dict[int, dict], dict[int, dict]
         raise FileNotFoundError(f"{work_dir} holds no run: there is no */{LOG} in it")
     train, evaluation = {}, {}
     for log in logs:
-        for line in log.read_text().splitlines():
-            try:
-                values = json.loads(line)
-            except ValueError:
-                continue
+        lines = list(_read(log))
+        steps = [line.get("iter", line["step"]) for line in lines if "loss" in line]
+        if steps and train and steps[0] <= min(train):
+            train, evaluation = {}, {}
+        for values in lines:
             if "loss" in values:
                 train[values.get("iter", values["step"])] = values
             else:
                 evaluation[values["step"]] = values
     return train, evaluation
+
+
+def _read(log: Path) -> Iterator[dict]:
+    for line in log.read_text().splitlines():
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(values, dict) and "step" in values:
+            yield values
 
 
 def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Path) -> Path:
@@ -61,21 +75,26 @@ def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Pa
     """
     single = isinstance(work_dirs, (str, Path))
     folders = [Path(work_dirs)] if single else [Path(folder) for folder in work_dirs]
+    several = len(folders) > 1
     runs = [read_scalars(folder) for folder in folders]
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     losses_by_epoch = all(
         any(_LOSS in values for values in evaluation.values()) for _, evaluation in runs
     )
-    for index, (folder, (train, evaluation)) in enumerate(zip(folders, runs)):
-        prefix = f"{folder.resolve().name}: " if len(folders) > 1 else ""
-        color = f"C{index}" if len(folders) > 1 else None
-        _draw_metrics(left, evaluation, prefix, color)
+    for index, (name, (train, evaluation)) in enumerate(zip(_names(folders), runs)):
+        prefix = f"{name}: " if several else ""
+        color = matplotlib.colormaps["tab20"](index % 20) if several else None
+        for metric in _metrics(evaluation)[: 1 if several else None]:
+            # MMPretrain's accuracies are in per cent, MMDetection's APs are not
+            scale = 1 if "accuracy" in metric else 100
+            label = f"{prefix}{metric.split('/')[-1]}"
+            _draw_pair(left, evaluation, metric, label, color, scale)
         if losses_by_epoch:
             _draw_pair(right, evaluation, _LOSS, f"{prefix}loss", color)
         else:
             _draw_training(right, train, prefix, color)
-    left.set(xlabel="epoch", title="evaluation")
+    left.set(xlabel="epoch", title="evaluation", ylabel="%", ylim=(0, 100))
     by = ("epoch", "loss") if losses_by_epoch else ("iteration", "training loss")
     right.set(xlabel=by[0], title=by[1])
     for axes in (left, right):
@@ -83,33 +102,45 @@ def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Pa
         if axes.lines:
             axes.legend(fontsize=8)
     out_file = Path(out_file)
-    out_file.parent.mkdir(parents=True, exist_ok=True)
-    draft = out_file.with_name(f".{out_file.stem}.tmp{out_file.suffix}")
-    figure.savefig(draft, dpi=110)
-    os.replace(draft, out_file)
-    return out_file
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=110, format=out_file.suffix.lstrip(".") or "png")
+    return write_whole(out_file, picture.getvalue())
 
 
-def _draw_metrics(axes: Axes, evaluation: dict[int, dict], prefix: str, color: str | None) -> None:
-    names = {key for values in evaluation.values() for key in values}
-    for name in sorted(n for n in names if n.endswith(_METRICS) and not n.startswith(_ON_TRAIN)):
-        _draw_pair(axes, evaluation, name, f"{prefix}{name.split('/', 1)[-1]}", color)
-        top = 100 if name.startswith("accuracy") else 1  # MMPretrain's are in per cent
-        axes.set(ylim=(0, top), ylabel="%" if top == 100 else None)
+def _names(folders: list[Path]) -> list[str]:
+    """The folders' own names, with as much of the path as tells them apart."""
+    parts = [folder.resolve().parts for folder in folders]
+    for length in range(1, max(map(len, parts))):
+        names = ["/".join(p[-length:]) for p in parts]
+        if len(set(names)) == len(set(parts)):
+            return names
+    return [str(folder) for folder in folders]
+
+
+def _metrics(evaluation: dict[int, dict]) -> list[str]:
+    """The metrics to draw, the most telling first."""
+    names = sorted({key for values in evaluation.values() for key in values})
+    known = [n for n in names if n.endswith(_METRICS) and not n.startswith(_ON_TRAIN)]
+    return sorted(known, key=len)
 
 
 def _draw_pair(
-    axes: Axes, evaluation: dict[int, dict], name: str, label: str, color: str | None
+    axes: Axes,
+    evaluation: dict[int, dict],
+    name: str,
+    label: str,
+    color: tuple | None,
+    scale: float = 1,
 ) -> None:
     """One quantity over the epochs: solid on the test images, dashed on those trained on."""
     for key, style, where in ((name, "o-", "test"), (_ON_TRAIN + name, ".--", "train")):
         shown = sorted(step for step in evaluation if key in evaluation[step])
         if shown:
-            values = [evaluation[step][key] for step in shown]
+            values = [evaluation[step][key] * scale for step in shown]
             axes.plot(shown, values, style, ms=4, color=color, label=f"{label}, {where}")
 
 
-def _draw_training(axes: Axes, train: dict[int, dict], prefix: str, color: str | None) -> None:
+def _draw_training(axes: Axes, train: dict[int, dict], prefix: str, color: tuple | None) -> None:
     """The losses logged while training; of several runs only the sums, to stay readable."""
     names = {key for values in train.values() for key in values if "loss" in key}
     for name in sorted(names if not prefix else {"loss"}):

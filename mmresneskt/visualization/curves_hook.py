@@ -28,5 +28,5 @@ class CurvesHook(Hook):
             return
         try:
             plot_curves(runner.work_dir, f"{runner.work_dir}/curves.png")
-        except OSError as error:  # a picture must not end a training
+        except Exception as error:  # a picture must not end a training
             print_log(f"curves.png: {error}", logger="current", level=logging.WARNING)
