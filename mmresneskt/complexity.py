@@ -13,6 +13,7 @@ from mmengine.registry import MODELS, DefaultScope, init_default_scope
 from mmengine.utils import import_modules_from_strings
 from torch import nn
 
+_UNCOUNTED = ("scaled_dot_product_attention", "deform_conv2d")
 _MULTIPLYING = ("conv", "linear", "addmm", "matmul", "mm", "bmm", "einsum")
 
 
@@ -27,27 +28,33 @@ class Complexity:
     params: int
     macs: int
     activations: int
+    uncounted: tuple[str, ...] = ()  # multiplying operators without a counter
 
 
 def complexity(model: nn.Module, height: int, width: int) -> Complexity:
     """Count by mmengine's analysers, on one random image (1, 3, height, width).
 
-    The model's forward takes the image and nothing else. Operators without a counter
-    (deformable convolution, for one) count as nothing.
+    The model's forward takes the image and nothing else. Operators without a counter,
+    such as deformable convolution, are left out and named.
     """
     model = revert_sync_batchnorm(model).eval()
-    image = torch.rand(1, 3, height, width)
-    counts = []
-    for analyzer in (FlopAnalyzer(model, image), ActivationAnalyzer(model, image)):
-        analyzer.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-        analyzer.tracer_warnings("none")
-        by_operator = analyzer.by_operator()
-        counts.append(int(sum(by_operator[name] for name in _MULTIPLYING)))
-    return Complexity(parameter_count(model)[""], *counts)
+    counts, uncounted = [], set()
+    # how many proposals a detector has depends on its weights and the image: fixed here
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        image = torch.rand(1, 3, height, width)
+        for analyzer in (FlopAnalyzer(model, image), ActivationAnalyzer(model, image)):
+            analyzer.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+            analyzer.tracer_warnings("none")
+            by_operator = analyzer.by_operator()
+            counts.append(int(sum(by_operator[name] for name in _MULTIPLYING)))
+            skipped = (name.split("::")[-1] for name in analyzer.unsupported_ops())
+            uncounted |= {name for name in skipped if name.startswith(_UNCOUNTED)}
+    return Complexity(parameter_count(model)[""], *counts, tuple(sorted(uncounted)))
 
 
 def build_for_counting(cfg: Config, height: int, width: int) -> nn.Module:
-    """The model of a config with random weights, its forward taking an image alone.
+    """The model of a config with the same random weights each time, called on an image alone.
 
     Detectors are told the image's shape, as MMDetection's own counter does.
     """
@@ -56,7 +63,8 @@ def build_for_counting(cfg: Config, height: int, width: int) -> nn.Module:
         import_modules_from_strings(**imports)
     scope = cfg.get("default_scope") or "mmengine"
     init_default_scope(scope)
-    with DefaultScope.overwrite_default_scope(scope):
+    with DefaultScope.overwrite_default_scope(scope), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
         model = MODELS.build(cfg.model)
     if scope == "mmdet":
         from mmdet.structures import DetDataSample  # needs MMDetection

@@ -91,10 +91,21 @@ def test_activations_are_the_outputs_of_convolutions_and_products():
     assert found.params == 4 * 28 + 97 * 5
 
 
+def test_what_is_not_counted_is_named():
+    class Attention(nn.Module):
+        def forward(self, x):
+            tokens = x.flatten(2)
+            return nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
+
+    assert complexity(Attention(), 8, 8).uncounted == ("scaled_dot_product_attention",)
+    assert complexity(nn.Conv2d(3, 4, 1), 8, 8).uncounted == ()
+
+
 def test_detectors_are_counted_too():
     cfg = load_config(str(PARCELS))
     small = build_for_counting(cfg, 96, 160)
     found = complexity(small, 96, 160)
+    assert complexity(build_for_counting(cfg, 96, 160), 96, 160) == found
     assert found.params == sum(p.numel() for p in small.parameters())
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         small(torch.rand(1, 3, 96, 160))

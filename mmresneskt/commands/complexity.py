@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from mmengine.config import Config
@@ -31,7 +32,7 @@ _PAPER_HEADER = (
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print one table; nothing is trained, downloaded or read but configs.
+    """Print the table; no dataset is needed.
 
     Raises:
         UserError: a config cannot be read or its model cannot be built.
@@ -88,9 +89,12 @@ def measure(cfg: Config, shape: tuple[int, int]) -> Complexity:
         UserError: it cannot be built, or does not run at this size.
     """
     try:
-        return complexity(build_for_counting(cfg, *shape), *shape)
+        found = complexity(build_for_counting(cfg, *shape), *shape)
     except Exception as error:  # whatever a stranger's model raises
         raise UserError(f"{cfg.filename} at {shape[0]}x{shape[1]}: {explain(error)}") from error
+    if found.uncounted:
+        print(f"{cfg.filename}: not counted: {', '.join(found.uncounted)}", file=sys.stderr)
+    return found
 
 
 def _paper_rows(rows: tuple[Row, ...]) -> list[list]:
