@@ -59,7 +59,7 @@ def test_crops_refuse_what_cannot_be_drawn(tmp_path, number, size):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Three epochs on 30 crops of 32 pixels, through the command."""
+    """Three epochs on 30 crops of 48 pixels, through the command."""
     folder = tmp_path_factory.mktemp("classifier")
     sets = dict(
         train_dataloader=30, val_dataloader=20, test_dataloader=20, val_cfg_train_dataloader=30

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 from mmengine.evaluator import Evaluator
+from mmengine.logging import print_log
 from mmengine.registry import LOOPS
 from mmengine.runner import Runner, ValLoop
+from mmengine.runner.amp import autocast
 from torch.utils.data import DataLoader
 
 
@@ -20,8 +22,8 @@ class TrainAndTestLoop(ValLoop):
 
     Args:
         runner, dataloader, evaluator, fp16: as in mmengine's ValLoop.
-        train_dataloader: config of a loader over the training images. Its metrics get
-            the prefix ``train/``; those of ``dataloader`` keep their names.
+        train_dataloader: config of a loader over the training images. Its metrics are
+            logged with the prefix ``train/``; those of ``dataloader`` keep their names.
     """
 
     def __init__(
@@ -36,25 +38,20 @@ class TrainAndTestLoop(ValLoop):
         self.train_dataloader = runner.build_dataloader(train_dataloader, seed=runner.seed)
 
     def run(self) -> dict:
-        """Evaluate both; hooks see one validation, with the metrics of both."""
-        self.runner.call_hook("before_val")
-        self.runner.call_hook("before_val_epoch")
-        self.runner.model.eval()
-        on_train = self._evaluate_train()
-        for index, batch in enumerate(self.dataloader):
-            self.run_iter(index, batch)
-        metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
-        metrics.update({f"train/{name}": value for name, value in on_train.items()})
-        self.runner.call_hook("after_val_epoch", metrics=metrics)
-        self.runner.call_hook("after_val")
-        return metrics
+        """Evaluate both; the metrics of both are logged together."""
+        for name, value in self._evaluate_train().items():
+            # mmengine logs whatever is here together with the metrics of the validation
+            self.runner.message_hub.update_scalar(f"val/train/{name}", value)
+        return super().run()
 
     @torch.no_grad()
-    def _evaluate_train(self) -> dict:
-        # without the iteration hooks, which count on the length of val_dataloader
-        device = next(self.runner.model.parameters()).device.type
+    def _evaluate_train(self) -> dict[str, float]:
+        # without hooks: they would take it for the validation
+        size = len(self.train_dataloader.dataset)
+        print_log(f"Evaluating the {size} training images", logger="current")
+        self.runner.model.eval()
         for batch in self.train_dataloader:
-            with torch.autocast(device, enabled=self.fp16):
+            with autocast(enabled=self.fp16):
                 outputs = self.runner.model.val_step(batch)
             self.evaluator.process(data_samples=outputs, data_batch=batch)
-        return self.evaluator.evaluate(len(self.train_dataloader.dataset))
+        return self.evaluator.evaluate(size)

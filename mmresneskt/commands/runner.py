@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+import torch
 from mmengine.config import Config, DictAction
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -15,7 +16,7 @@ from torch import nn
 
 from ..backbones import ResNeSkt
 from .classes import set_classes
-from .config import default_work_dir, load_config
+from .config import dataloaders, default_work_dir, load_config
 from .errors import UserError, explain
 
 
@@ -47,8 +48,24 @@ def configure(args: argparse.Namespace) -> Config:
     set_classes(cfg, (args.cfg_options or {}).get("classes"))
     cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir)
     cfg.launcher = args.launcher
+    if cfg.get("default_scope") == "mmpretrain":
+        _set_loader_defaults(cfg)
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))  # where no launcher has set it
     return cfg
+
+
+def _set_loader_defaults(cfg: Config) -> None:
+    """MMPretrain's own commands add these to every loader of a config that is silent."""
+    for loader in dataloaders(cfg).values():
+        loader.setdefault("pin_memory", torch.cuda.is_available())
+        loader.setdefault("persistent_workers", loader.get("num_workers", 0) > 0)
+        loader.setdefault("collate_fn", dict(type="default_collate"))
+
+
+def use_amp(cfg: Config) -> None:
+    """Train in mixed precision, as MM's ``--amp`` does."""
+    cfg.optim_wrapper.type = "AmpOptimWrapper"
+    cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -7,7 +7,7 @@ import argparse
 from ..visualization import CurvesHook
 from .data import check_data
 from .errors import UserError
-from .runner import add_common_arguments, build_runner, configure, run
+from .runner import add_common_arguments, build_runner, configure, run, use_amp
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -19,8 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     cfg = configure(args)
     if args.amp:
-        cfg.optim_wrapper.type = "AmpOptimWrapper"
-        cfg.optim_wrapper.loss_scale = "dynamic"
+        use_amp(cfg)
     if args.auto_scale_lr:
         if "base_batch_size" not in (cfg.get("auto_scale_lr") or {}):
             raise UserError(
