@@ -14,7 +14,7 @@ from mmresneskt.commands.classes import set_classes
 from mmresneskt.commands.config import load_config
 from mmresneskt.commands.errors import UserError
 from mmresneskt.commands.paper import TABLES
-from mmresneskt.commands.reproduce import run_config
+from mmresneskt.commands.recipe import run_config
 from mmresneskt.commands.schedule import set_epochs
 
 from .helpers import ROOT
@@ -64,7 +64,9 @@ def test_the_papers_protocol(name):
     cfg = load_config(str(ROWS[name].config))
     assert cfg.train_dataloader.batch_size == 8
     assert cfg.train_cfg.max_epochs == 100
-    assert cfg.optim_wrapper.optimizer.type == "SGD"
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.momentum, optimizer.weight_decay) == ("SGD", 0.9, 1e-4)
+    assert "RandomFlip" not in str(cfg.train_dataloader)
     assert cfg.train_dataloader.dataset.pipeline == cfg.test_dataloader.dataset.pipeline
     assert rates(cfg) == pytest.approx([1e-3] * 50 + [1e-4] * 50)
 
@@ -104,11 +106,38 @@ def test_a_schedule_is_scaled_to_other_epochs():
     assert 0 < rates(run_config(ROWS["resnet50"], "folder", epochs=1))[0] < 0.025
 
 
+@pytest.mark.parametrize(("epochs", "at_1e_3"), [(1, 1), (2, 1), (3, 2), (5, 3), (20, 10)])
+def test_halves_are_rounded_up(epochs, at_1e_3):
+    cfg = run_config(ROWS["resnet50"], "imagenet10", epochs=epochs)
+    assert rates(cfg) == pytest.approx([1e-3] * at_1e_3 + [1e-4] * (epochs - at_1e_3))
+
+
+def test_mmengines_own_defaults_are_left_and_what_cannot_be_scaled_is_an_error():
+    cfg = load_config(str(FOLDER))
+    cfg.param_scheduler = [dict(type="CosineAnnealingLR", T_max=None, end=None)]
+    set_epochs(cfg, 2)
+    assert cfg.param_scheduler == [dict(type="CosineAnnealingLR", T_max=None, end=None)]
+    cfg.param_scheduler = [dict(type="LinearLR", end=float("inf"))]
+    set_epochs(cfg, 3)
+    cfg.param_scheduler = dict(type="StepLR", step_size=4)
+    with pytest.raises(UserError, match="StepLR.step_size of .* cannot be scaled"):
+        set_epochs(cfg, 2)
+
+
 def test_iterations_are_not_scaled():
     cfg = load_config(str(FOLDER))
     cfg.param_scheduler = dict(type="LinearLR", by_epoch=False, begin=0, end=50)
     set_epochs(cfg, 2)
     assert cfg.param_scheduler[0].end == 50
+
+
+def test_the_recipe_for_a_gpu_is_larger_and_longer():
+    cfg = run_config(ROWS["resnet50"], "folder_gpu")
+    assert len(rates(cfg)) == 20
+    assert cfg.param_scheduler[1].T_max == 19
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.val_cfg.train_dataloader):
+        crop = next(t for t in loader.dataset.pipeline if t.type == "CenterCrop")
+        assert crop.crop_size == 128
 
 
 def test_depth_and_form_are_the_rows():
@@ -159,12 +188,31 @@ def test_the_folders_are_the_classes_and_reach_the_head(tmp_path):
         assert dataset[0]["inputs"].dtype == torch.uint8
 
 
+def test_names_of_a_configs_own_for_its_folders_stay(tmp_path):
+    for split in ("train", "test"):
+        write_folder(tmp_path / split, ["n01", "n02"])
+    cfg = load_config(str(FOLDER), {"data_root": str(tmp_path)})
+    cfg.train_dataloader.dataset.metainfo = dict(classes=["cock", "hen"])
+    set_classes(cfg, None)
+    assert cfg.train_dataloader.dataset.metainfo.classes == ["cock", "hen"]
+    assert cfg.model.head.num_classes == 2
+
+
+def test_other_classes_than_the_folders_are_refused(tmp_path):
+    for split in ("train", "test"):
+        write_folder(tmp_path / split, ["a", "z"])
+    cfg = load_config(str(FOLDER), {"data_root": str(tmp_path)})
+    set_classes(cfg, ["a", "z"])
+    with pytest.raises(UserError, match=r"\['z', 'a'\] are not the folders .*\['a', 'z'\]"):
+        set_classes(cfg, ["z", "a"])
+
+
 @pytest.mark.parametrize(
     ("train", "test", "message"),
     [
         (["cat", "dog"], ["cat", "cow"], "other classes than train_dataloader.*: cow, dog"),
         ([], ["cat"], "train .*holds no folders"),
-        (["cat", ".hidden"], ["cat"], r"train/\.hidden .*is a hidden folder"),
+        (["+cat", ".hidden"], ["+cat"], r"train/\.hidden .*is a hidden folder"),
     ],
 )
 def test_folders_that_disagree_are_named(tmp_path, train, test, message):

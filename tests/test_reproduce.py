@@ -1,15 +1,19 @@
 """Rows of a table: trained, resumed, skipped and written down."""
 
 import json
+import os
 import re
 import signal
 
 import pytest
 
+from mmresneskt.commands import reproduce
 from mmresneskt.commands.errors import UserError
 from mmresneskt.commands.paper import TABLES
-from mmresneskt.commands.reproduce import fingerprint, run_config, select
+from mmresneskt.commands.recipe import Data, find_data, fingerprint, run_config
+from mmresneskt.commands.reproduce import select
 from mmresneskt.commands.results import Results
+from mmresneskt.files import lock_folder
 
 from .helpers import ROOT, run_tool, start_tool
 from .imagenet_tree import build, make_tree
@@ -107,51 +111,117 @@ def test_prepared_data_trains_by_the_papers_recipe(tmp_path):
 
 
 def run(row="resnet50", seed=0, settings="a", top1=50.0, **others):
+    """A run as it is kept."""
     figures = dict(loss=1.0, train_top1=60.0, train_loss=0.5, epochs=3, recipe="r", data="d")
     conditions = dict(hardware="h", versions=dict(torch="2"), date="2026-01-01", commit="c")
     images = dict(train_images=1, test_images=1, amp=False)
-    return (
-        dict(row=row, seed=seed, fingerprint=settings, top1=top1, **figures, **conditions, **images)
-        | others
-    )
+    base = dict(row=row, seed=seed, fingerprint=settings, top1=top1)
+    return {**base, **figures, **conditions, **images, **others}
+
+
+def table(folder):
+    return Results(folder / "t.json", "Title", TABLES["table2"])
 
 
 def test_mean_and_spread_and_one_line_for_each_way_of_running(tmp_path):
-    table = Results(tmp_path / "t.json", "Title")
+    kept = table(tmp_path)
     for seed, top1 in enumerate((50.0, 52.0, 57.0)):
-        table.add(run(seed=seed, top1=top1))
-    table.add(run(settings="b", epochs=1, top1=20.0, hardware="other"))
-    text = table.write(TABLES["table2"]).read_text()
-    # mean 53, squared deviations 9 + 1 + 16 over 2
-    assert (
-        "| ResNet-50 | 75.06 | 53.00 ± 3.61 | 1.00 ± 0.00 | 60.00 ± 0.00 | 3 | 0, 1, 2 | 1 |"
-        in text
-    )
+        kept.add(run(seed=seed, top1=top1, date=f"2026-01-0{seed + 1}", commit=f"c{seed % 2}"))
+    kept.add(run(settings="b", epochs=1, top1=20.0, hardware="other"))
+    text = kept.write().read_text()
+    # mean 53, squared deviations 9 + 1 + 16 over 2; other days are no other way of running
+    spread = "53.00 ± 3.61 | 1.00 ± 0.00 | 60.00 ± 0.00 | 3 | 0, 1, 2 | 1 |"
+    assert f"| ResNet-50 | 75.06 | {spread}" in text
+    assert "1. 2026-01-01, 2026-01-02, 2026-01-03, commit c0, c1, h;" in text
     assert "| ResNet-50 | 75.06 | 20.00 | 1.00 | 60.00 | 1 | 0 | 2 |" in text
     assert "| ResNeSkt-101 | 81.74 | not measured |" in text
-    assert Results(tmp_path / "t.json", "Title").runs == table.runs
+    assert table(tmp_path).runs == kept.runs
     assert sorted(p.name for p in tmp_path.iterdir()) == ["t.json", "t.md"]
+    rows = {r["row"]: r for r in json.loads((tmp_path / "t.json").read_text())["rows"]}
+    assert rows["resneskt101"]["measured"] == "not measured"
+    assert rows["resnet50"]["paper_top1"] == 75.06
+    top1 = rows["resnet50"]["measured"][0]["top1"]
+    assert top1["mean"] == pytest.approx(53)
+    assert top1["standard_deviation"] == pytest.approx(13**0.5)
 
 
-def test_a_file_that_holds_no_results_is_not_overwritten(tmp_path):
-    (tmp_path / "t.json").write_text("[1]")
+def test_what_another_process_has_added_is_kept(tmp_path):
+    one, other = table(tmp_path), table(tmp_path)
+    one.add(run())
+    other.add(run(row="sknet50"))
+    assert len(table(tmp_path).runs) == 2
+    other.add(run(top1=51.0))  # measured again: the newer counts
+    assert [r["top1"] for r in table(tmp_path).runs if r["row"] == "resnet50"] == [51.0]
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"runs": null}', '{"runs": [{}]}', "{"])
+def test_a_file_that_holds_no_results_is_not_overwritten(tmp_path, text):
+    (tmp_path / "t.json").write_text(text)
     with pytest.raises(UserError, match="does not hold results"):
-        Results(tmp_path / "t.json", "Title")
-    assert (tmp_path / "t.json").read_text() == "[1]"
+        table(tmp_path)
+    assert (tmp_path / "t.json").read_text() == text
 
 
-def test_settings_are_told_apart_and_folders_count_by_name():
+def test_results_that_cannot_be_kept_are_one_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be kept"):
+        table(tmp_path / "file")
+
+
+def test_settings_and_data_are_told_apart_and_places_are_not():
     row = select("table2", ["resnet50"])[0]
+    data = Data("photos", ("a", "b"), 10, 5)
     config = run_config(row, "folder", data="/somewhere/photos")
-    assert fingerprint(config) == fingerprint(run_config(row, "folder", data="photos"))
+    same = run_config(row, "folder", data="photos")
+    same.train_dataloader.num_workers = 7
+    same.default_hooks.logger.interval = 3
+    assert fingerprint(config, data) == fingerprint(same, data)
     others = [
-        run_config(row, "folder", data="elsewhere"),
-        run_config(row, "folder", data="photos", epochs=3),
-        run_config(row, "folder", data="photos", amp=True),
-        run_config(select("table2", ["sknet50"])[0], "folder", data="photos"),
-        run_config(row, "imagenet10", data="photos"),
+        run_config(row, "folder", epochs=3),
+        run_config(row, "folder", amp=True),
+        run_config(select("table2", ["sknet50"])[0], "folder"),
+        run_config(row, "imagenet10"),
+        run_config(row, "folder_gpu"),
     ]
-    assert len({fingerprint(cfg) for cfg in (config, *others)}) == 6
+    found = {fingerprint(cfg, data) for cfg in (config, *others)}
+    found |= {fingerprint(config, Data("photos", ("a", "b"), 11, 5))}
+    found |= {fingerprint(config, Data("photos", ("a", "c"), 10, 5))}
+    assert len(found) == 8
+
+
+def work_folder(folder, last, evaluated, kept):
+    log = folder / "20260101_000000" / "vis_data" / "scalars.json"
+    log.parent.mkdir(parents=True)
+    lines = [dict(loss=1.0, iter=epoch, step=epoch) for epoch in range(1, last + 1)]
+    lines += [{"accuracy/top1": 1.0, "step": epoch} for epoch in range(1, evaluated + 1)]
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for epoch in kept:
+        (folder / f"epoch_{epoch}.pth").touch()
+    (folder / "last_checkpoint").write_text(str(folder / f"epoch_{last}.pth"))
+
+
+@pytest.mark.parametrize(
+    ("last", "evaluated", "kept", "expected"),
+    [(3, 3, [2, 3], 3), (3, 2, [2, 3], 2), (1, 0, [1], None), (3, 2, [3], None)],
+)
+def test_an_epoch_whose_evaluation_was_cut_off_is_trained_again(
+    tmp_path, last, evaluated, kept, expected
+):
+    work_folder(tmp_path, last, evaluated, kept)
+    reproduce._rewind(tmp_path)
+    pointer = tmp_path / "last_checkpoint"
+    found = pointer.read_text() if pointer.exists() else None
+    assert found == (expected and str(tmp_path / f"epoch_{expected}.pth"))
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    (tmp_path / "run").mkdir()
+    lock = lock_folder(tmp_path / "run", 0)
+    try:
+        with pytest.raises(UserError, match="another process is training"):
+            reproduce._run(None, 0, tmp_path / "run")
+    finally:
+        os.close(lock)
 
 
 @pytest.mark.parametrize(
@@ -159,13 +229,35 @@ def test_settings_are_told_apart_and_folders_count_by_name():
     [
         (["table1", "--rows", "resnest50"], "table1 has no row resnest50. Did you mean resneskt50"),
         (["table3"], "invalid choice"),
-        (["table2", "--rows", "resnet50"], "data/imagenet10/train is missing.*prepare_imagenet10"),
+        (
+            ["table2", "--rows", "resnet50", "--out", "."],
+            "data/imagenet10/train is missing.*prepare_imagenet10.*--data FOLDER",
+        ),
         (["table2", "--epochs", "0"], "at least 1"),
-        (["table2", "--recipe", "nothing.py"], "config nothing.py does not exist"),
+        (["table2", "--recipe", "nothing.py", "--out", "."], "config nothing.py does not exist"),
+        (["table2", "--recipe", "train_and_test", "--out", "."], "train_and_test is no recipe"),
+        (["table2", "--recipe", ROOT / "configs/faster_rcnn_resneskt_parcels.py"], "is no recipe"),
     ],
 )
 def test_mistakes_get_one_line_and_exit_code_2(arguments, text, tmp_path):
     result = run_tool("reproduce", *arguments, cwd=tmp_path)
     assert result.returncode == 2
     assert re.search(text, result.stderr.strip().splitlines()[-1]), result.stderr
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_the_other_rows_are_run_when_one_fails(tmp_path):
+    (tmp_path / "tiny.py").write_text(RECIPE)
+    run_folder = tmp_path / "work_dirs" / "table2_tiny"
+    run_folder.mkdir(parents=True)
+    command = ("table2", "--rows", "resnet50", "resnext50", "--recipe", "tiny.py", "--epochs", 1)
+    cfg = run_config(select("table2", ["resnet50"])[0], str(tmp_path / "tiny.py"), 1)
+    cfg.train_dataloader.dataset.data_root = cfg.val_dataloader.dataset.data_root = str(
+        tmp_path / "data/parcels"
+    )
+    name = f"resnet50_seed0_{fingerprint(cfg, find_data(cfg))}"
+    (run_folder / name).write_text("a file in the way")
+    result = run_tool("reproduce", *command, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "these failed: ResNet-50 (seed 0)" in result.stderr
+    assert [r["row"] for r in results(tmp_path)] == ["resnext50"]

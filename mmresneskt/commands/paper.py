@@ -13,7 +13,7 @@ class Row:
     """One row: parameters in M, multiply-accumulates in G at 224x224, top-1 in per cent."""
 
     name: str
-    label: str  # as printed
+    label: str
     params: float
     macs: float
     top1: float

@@ -3,54 +3,72 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.registry import DATASETS, DefaultScope
-from mmengine.utils import import_modules_from_strings
 
+from ..files import lock_folder, write_whole
 from ..visualization import read_scalars
 from .conditions import conditions
-from .config import load_config
 from .data import check_data
 from .errors import UserError, did_you_mean
-from .paper import CONFIGS, TABLES, Row
+from .paper import TABLES, Row
+from .recipe import Data, find_data, fingerprint, run_config
 from .results import Results
-from .schedule import set_epochs
 
 _RECIPE = "imagenet10"
 _TRAIN = Path(__file__).resolve().parents[2] / "tools" / "train.py"
+_FIGURES = {
+    "top1": "accuracy/top1",
+    "loss": "cross_entropy/mean",
+    "train_top1": "train/accuracy/top1",
+    "train_loss": "train/cross_entropy/mean",
+}
 
 
 def main(argv: list[str] | None = None) -> None:
     """Train what is not in the results yet, and write them after every run.
 
     Raises:
-        UserError: an unknown row, missing data, or a run that failed.
+        UserError: an unknown row, missing data, or runs that failed; the others are done.
         KeyboardInterrupt: with what to do next.
     """
     args = parse_args(argv)
     rows = select(args.table, args.rows)
     name = args.table if args.recipe == _RECIPE else f"{args.table}_{Path(args.recipe).stem}"
     title = f"Table {args.table[-1]}, recipe {Path(args.recipe).stem}"
-    results = Results(Path(args.out) / f"{name}.json", title)
+    results = Results(Path(args.out) / f"{name}.json", title, TABLES[args.table])
+    failed = []
     for row in rows:
+        cfg = run_config(row, args.recipe, args.epochs, args.data, args.amp)
+        check_data(cfg, ("train", "val"), "--data FOLDER")
+        data = find_data(cfg)
+        settings = fingerprint(cfg, data)
         for seed in args.seeds:
-            cfg = run_config(row, args.recipe, args.epochs, args.data, args.amp)
-            check_data(cfg, ("train", "val"))
-            found = results.find(row.name, seed, fingerprint(cfg))
+            found = results.find(row.name, seed, settings)
             if found:
                 print(f"{row.label}, seed {seed}: done on {found['date']}", flush=True)
                 continue
-            folder = Path(args.work_dir) / name / f"{row.name}_seed{seed}_{fingerprint(cfg)}"
-            results.add(_run(row, cfg, seed, folder))
-            results.write(TABLES[args.table])
-    print(f"\n{results.markdown(rows or TABLES[args.table])}")
-    print(f"results: {results.write(TABLES[args.table])}")
+            folder = Path(args.work_dir) / name / f"{row.name}_seed{seed}_{settings}"
+            print(f"{row.label}, seed {seed}: {folder}", flush=True)
+            started = conditions()
+            try:
+                figures = _run(cfg, seed, folder)
+            except UserError as error:
+                print(f"error: {row.label}, seed {seed}: {error}", file=sys.stderr, flush=True)
+                failed.append(f"{row.label} (seed {seed})")
+                continue
+            run = dict(row=row.name, seed=seed, fingerprint=settings, **figures)
+            results.add(dict(**run, **_settings(cfg, args.recipe, data), **started))
+    print(f"\n{results.markdown(rows or TABLES[args.table])}\nresults: {results.write()}")
+    if failed:
+        raise UserError(
+            f"these failed: {', '.join(failed)}; the same command goes on from where they ended"
+        )
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -72,7 +90,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--recipe",
         default=_RECIPE,
-        help="config of everything but the model: the paper's (imagenet10), folder, or a file",
+        help="config of everything but the model: the paper's (imagenet10, the default), folder, "
+        "folder_gpu, or a file; other recipes than the paper's have a results file of their own",
     )
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
     parser.add_argument("--work-dir", default="work_dirs", help="of logs and checkpoints")
@@ -103,83 +122,72 @@ def select(table: str, names: list[str] | None) -> list[Row]:
     return [row for name, row in rows.items() if names is None or name in names]
 
 
-def run_config(
-    row: Row, recipe: str, epochs: int | None = None, data: str | None = None, amp: bool = False
-) -> Config:
-    """A recipe with a row's model in it."""
-    file = CONFIGS / "_base_" / f"{recipe}.py"
-    options = {"data_root": data} if data else {}
-    cfg = load_config(str(file if file.is_file() else recipe), options)
-    cfg.model = load_config(str(row.config)).model
-    if epochs:
-        set_epochs(cfg, epochs)
-    if amp:
-        cfg.optim_wrapper.type = "AmpOptimWrapper"
-    return cfg
+def _run(cfg: Config, seed: int, folder: Path) -> dict[str, float]:
+    """Train in a process of its own, from its newest checkpoint if it was cut off.
 
-
-def fingerprint(cfg: Config) -> str:
-    """Short hash of all that a result depends on but the seed; folders count by name."""
-    settings = cfg.to_dict()
-    text = json.dumps(settings, sort_keys=True, default=str)
-    root = settings.get("data_root")
-    if root:
-        text = text.replace(json.dumps(str(root))[1:-1], Path(root).name)
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
-
-
-def _run(row: Row, cfg: Config, seed: int, folder: Path) -> dict:
-    """Train in a process of its own, from its newest checkpoint if it was cut off."""
-    started = conditions()
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = fingerprint(cfg)
-    cfg.randomness = dict(seed=seed)
-    file = folder / "run.py"
-    cfg.dump(file)
-    print(f"{row.label}, seed {seed}: {folder}", flush=True)
-    command = [sys.executable, str(_TRAIN), str(file), "--work-dir", str(folder), "--resume"]
+    Raises:
+        UserError: it failed, or another process is at it.
+    """
     try:
-        code = subprocess.run(command).returncode
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = lock_folder(folder, patience=0)
+    except BlockingIOError:
+        raise UserError(f"another process is training in {folder}") from None
+    except OSError as error:
+        raise UserError(str(error)) from error
+    try:
+        _rewind(folder)
+        cfg.randomness = {**(cfg.get("randomness") or {}), "seed": seed}
+        file = folder / "run.py"
+        cfg.dump(file)
+        command = [sys.executable, str(_TRAIN), str(file), "--work-dir", str(folder), "--resume"]
+        # the lock goes with the training: it outlives this process if only this is killed
+        inherited = () if lock is None else (lock,)
+        code = subprocess.run(command, pass_fds=inherited).returncode
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on from the last checkpoint") from None
+    finally:
+        if lock is not None:
+            os.close(lock)
     if code:
-        raise UserError(
-            f"{row.label}, seed {seed}, ended with exit code {code}; its log is in {folder}. "
-            f"What was measured before is kept; the same command goes on from here"
-        )
+        raise UserError(f"ended with exit code {code}; its log is in {folder}")
     epochs = cfg.train_cfg.max_epochs
     measured = read_scalars(folder)[1].get(epochs, {})
     try:
-        figures = dict(
-            top1=measured["accuracy/top1"],
-            loss=measured["cross_entropy/mean"],
-            train_top1=measured["train/accuracy/top1"],
-            train_loss=measured["train/cross_entropy/mean"],
-        )
+        return {name: measured[key] for name, key in _FIGURES.items()}
     except KeyError as error:
         raise UserError(f"{folder} has no {error} of epoch {epochs} in its log") from error
-    train, test = _count(cfg)
+
+
+def _rewind(folder: Path) -> None:
+    """Have the last epoch trained again if its evaluation was cut off.
+
+    mmengine saves before it evaluates, and does not evaluate what it has resumed from.
+    """
+    pointer = folder / "last_checkpoint"
+    match = re.search(r"epoch_(\d+)\.pth$", pointer.read_text()) if pointer.exists() else None
+    if not match:
+        return
+    epoch = int(match[1])
+    try:
+        evaluated = epoch in read_scalars(folder)[1]
+    except FileNotFoundError:
+        evaluated = False
+    if evaluated:
+        return
+    before = folder / f"epoch_{epoch - 1}.pth"
+    if before.exists():
+        write_whole(pointer, str(before.resolve()).encode())
+    else:
+        pointer.unlink()
+
+
+def _settings(cfg: Config, recipe: str, data: Data) -> dict:
     return dict(
-        row=row.name,
-        seed=seed,
-        fingerprint=settings,
-        **figures,
-        epochs=epochs,
-        recipe=Path(cfg.filename).stem,
-        data=Path(cfg.data_root).name,
-        train_images=train,
-        test_images=test,
+        epochs=cfg.train_cfg.max_epochs,
+        recipe=Path(recipe).stem,
+        data=data.name,
+        train_images=data.train_images,
+        test_images=data.test_images,
         amp=cfg.optim_wrapper.get("type") == "AmpOptimWrapper",
-        **started,
     )
-
-
-def _count(cfg: Config) -> tuple[int, int]:
-    """Images in the training and in the test set."""
-    import_modules_from_strings(**cfg.custom_imports)
-    with DefaultScope.overwrite_default_scope("mmpretrain"):
-        train, test = (
-            len(DATASETS.build(dict(loader.dataset)))
-            for loader in (cfg.train_dataloader, cfg.val_dataloader)
-        )
-    return train, test

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 from mmengine.config import Config
 
+from .errors import UserError
+
 _POINTS = ("begin", "end", "T_max")
+_LENGTHS = ("step_size", "total_steps", "periods", "restart_weights")
 
 
 def set_epochs(cfg: Config, epochs: int) -> None:
     """Train for ``epochs``, with the learning rate's schedule stretched or shrunk to them.
 
     The paper's "1e-3 to epoch 50, then 1e-4" of 100 epochs becomes 10 and 10 of 20.
-    Phases that shrink to nothing are left out.
+    Phases counted in iterations stay as long as they are; those that shrink to nothing
+    are left out.
+
+    Raises:
+        UserError: a scheduler has a length in epochs that cannot be scaled.
     """
     ratio = epochs / cfg.train_cfg.max_epochs
     schedulers = cfg.get("param_scheduler") or []
@@ -20,13 +29,28 @@ def set_epochs(cfg: Config, epochs: int) -> None:
         if not scheduler.get("by_epoch", True):
             kept.append(scheduler)
             continue
-        for key in _POINTS:
+        for key in _LENGTHS:
             if key in scheduler:
-                scheduler[key] = round(scheduler[key] * ratio)
+                raise UserError(
+                    f"--epochs: {scheduler.type}.{key} of {cfg.filename} cannot be scaled; "
+                    f"write the schedule for {epochs} epochs into a recipe"
+                )
+        for key in _POINTS:
+            if scheduler.get(key) is not None and scheduler[key] != math.inf:
+                scheduler[key] = _scaled(scheduler[key], ratio)
         if "milestones" in scheduler:
-            scheduler.milestones = [round(m * ratio) for m in scheduler.milestones]
-        length = scheduler.get("end", epochs) - scheduler.get("begin", 0)
-        if length > 0 and scheduler.get("T_max", 1) > 0:
+            scheduler.milestones = [_scaled(m, ratio) for m in scheduler.milestones]
+        if _is_long(scheduler, epochs):
             kept.append(scheduler)
     cfg.param_scheduler = kept
     cfg.train_cfg.max_epochs = epochs
+
+
+def _scaled(value: int, ratio: float) -> int:
+    return math.floor(value * ratio + 0.5)
+
+
+def _is_long(scheduler: dict, epochs: int) -> bool:
+    end = scheduler.get("end")
+    end = epochs if end is None else end
+    return end > scheduler.get("begin", 0) and scheduler.get("T_max") != 0
