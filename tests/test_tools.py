@@ -125,6 +125,11 @@ def test_voc_folder_by_one_option(tmp_path):
             r"annotations/instances_train2017\.json is missing \(train_dataloader.*cocodataset\.org"
             r".*faster_rcnn_resneskt_parcels\.py",
         ),
+        (
+            "train",
+            [ROOT / "configs/resneskt50_imagenet10.py"],
+            r"data/imagenet10/train is missing.*prepare_imagenet10\.py.*resneskt_parcels10\.py",
+        ),
         ("train", [VOC, "--cfg-options", "data_root=nowhere"], "nowhere/Annotations.*data_root="),
         ("train", [PARCELS, "--resume", "none.pth"], "checkpoint none.pth does not exist"),
         (

@@ -10,6 +10,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ..files import write_whole
 
@@ -82,9 +83,11 @@ def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Pa
     losses_by_epoch = all(
         any(_LOSS in values for values in evaluation.values()) for _, evaluation in runs
     )
-    for index, (name, (train, evaluation)) in enumerate(zip(_names(folders), runs)):
+    palette = matplotlib.colormaps["tab10" if len(folders) <= 10 else "tab20"]
+    colors = {name: palette(i % palette.N) for i, name in enumerate(_names(folders))}
+    for name, (train, evaluation) in zip(_names(folders), runs):
         prefix = f"{name}: " if several else ""
-        color = matplotlib.colormaps["tab20"](index % 20) if several else None
+        color = colors[name] if several else None
         for metric in _metrics(evaluation)[: 1 if several else None]:
             # MMPretrain's accuracies are in per cent, MMDetection's APs are not
             scale = 1 if "accuracy" in metric else 100
@@ -99,8 +102,12 @@ def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Pa
     right.set(xlabel=by[0], title=by[1])
     for axes in (left, right):
         axes.grid(alpha=0.3)
-        if axes.lines:
+        if axes.lines and not several:
             axes.legend(fontsize=8)
+    if several:  # one entry for each run, where it hides no curve
+        handles = [Line2D([], [], color=color, label=name) for name, color in colors.items()]
+        title = "solid: test\ndashed: training images"
+        figure.legend(handles=handles, loc="outside right upper", fontsize=8, title=title)
     out_file = Path(out_file)
     picture = io.BytesIO()
     figure.savefig(picture, dpi=110, format=out_file.suffix.lstrip(".") or "png")
@@ -109,7 +116,7 @@ def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Pa
 
 def _names(folders: list[Path]) -> list[str]:
     """The folders' own names, with as much of the path as tells them apart."""
-    parts = [folder.resolve().parts for folder in folders]
+    parts = [folder.absolute().parts for folder in folders]
     for length in range(1, max(map(len, parts))):
         names = ["/".join(p[-length:]) for p in parts]
         if len(set(names)) == len(set(parts)):
