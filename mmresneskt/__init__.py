@@ -11,10 +11,19 @@ require("mmengine", "mmcv")
 from . import checkpoint, ops  # noqa: E402
 from .backbones import ResNeSkt  # noqa: E402
 from .pretrained import LoadReport, load_resnest  # noqa: E402
+from .pretrained_se import TimmSEPretrained  # noqa: E402
 from .registry import register_backbone  # noqa: E402
+from .swap import swap_backbone  # noqa: E402
 
 __version__ = "0.1.0"
-__all__ = ["LoadReport", "ResNeSkt", "__version__", "load_resnest"]
+__all__ = [
+    "LoadReport",
+    "ResNeSkt",
+    "TimmSEPretrained",
+    "__version__",
+    "load_resnest",
+    "swap_backbone",
+]
 
 ops.install()
 checkpoint.install()

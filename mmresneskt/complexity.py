@@ -9,9 +9,9 @@ import torch
 from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer, parameter_count
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import MODELS, DefaultScope, init_default_scope
-from mmengine.utils import import_modules_from_strings
 from torch import nn
+
+from .building import build
 
 _UNCOUNTED = ("scaled_dot_product_attention", "deform_conv2d")
 _MULTIPLYING = ("conv", "linear", "addmm", "matmul", "mm", "bmm", "einsum")
@@ -58,15 +58,8 @@ def build_for_counting(cfg: Config, height: int, width: int) -> nn.Module:
 
     Detectors are told the image's shape, as MMDetection's own counter does.
     """
-    imports = cfg.get("custom_imports")
-    if imports:
-        import_modules_from_strings(**imports)
-    scope = cfg.get("default_scope") or "mmengine"
-    init_default_scope(scope)
-    with DefaultScope.overwrite_default_scope(scope), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = MODELS.build(cfg.model)
-    if scope == "mmdet":
+    model = build(cfg, cfg.model)
+    if cfg.get("default_scope") == "mmdet":
         from mmdet.structures import DetDataSample  # needs MMDetection
 
         shape = (height, width)

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
+from ..swap import difference, swap_backbone
 from .errors import UserError, did_you_mean
 
 _DATA = ("train", "val", "test")
 
 
-def load_config(filename: str, options: dict | None = None) -> Config:
-    """Read a config file and merge ``--cfg-options`` into it.
+def load_config(filename: str, options: dict | None = None, backbone: str | None = None) -> Config:
+    """Read a config, swap its backbone if asked to, and merge ``--cfg-options`` into it.
 
     One option reaches further than its key, as users expect: ``data_root`` replaces the
     old root wherever a dataset or an evaluator was built from it.
 
+    Args:
+        filename: a file, or one that an installed library brings: ``mmdet::FOLDER/NAME.py``.
+        backbone: see :func:`mmresneskt.swap_backbone`; what it changes is printed.
+
     Raises:
-        UserError: no such file, or one that cannot be read.
+        UserError: no such file, one that cannot be read, or a swap that makes no sense.
     """
-    path = Path(filename)
-    if not path.is_file():
-        siblings = [str(p) for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        raise UserError(f"config {filename} does not exist.{did_you_mean(filename, siblings)}")
+    path = _find(filename)
     try:
         cfg = Config.fromfile(path)
     except Exception as error:  # a config is Python: anything can go wrong in it
         raise UserError(f"config {filename} cannot be read: {error}") from error
+    if backbone:
+        cfg = _swap(cfg, filename, backbone)
     options = options or {}
     in_datasets = {d.data_root for d in leaves(cfg).values() if d.get("data_root")}
     roots = [cfg.data_root] if cfg.get("data_root") else sorted(in_datasets)
@@ -42,9 +48,42 @@ def load_config(filename: str, options: dict | None = None) -> Config:
     return cfg
 
 
-def default_work_dir(cfg: Config, filename: str, given: str | None) -> str:
-    """MM's rule: the command line, else the config, else ./work_dirs/<config's name>."""
-    return given or cfg.get("work_dir") or str(Path("work_dirs") / Path(filename).stem)
+def _find(filename: str) -> Path:
+    library, installed, name = filename.rpartition("::")
+    if installed:
+        spec = importlib.util.find_spec(library) if library.isidentifier() else None
+        if spec is None:
+            raise UserError(f"config {filename}: {library} is not installed")
+        folder = Path(spec.submodule_search_locations[0], ".mim", "configs")
+        path = folder / name
+        known = [f"{library}::{p.relative_to(folder)}" for p in folder.rglob("*.py")]
+    else:
+        path = Path(filename)
+        known = [str(p) for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
+    if not path.is_file():
+        raise UserError(f"config {filename} does not exist.{did_you_mean(filename, known)}")
+    return path
+
+
+def _swap(cfg: Config, filename: str, backbone: str) -> Config:
+    try:
+        swapped = swap_backbone(cfg, backbone)
+    except ValueError as error:
+        raise UserError(f"--backbone {backbone}: {filename}: {error}") from error
+    if os.environ.get("RANK", "0") == "0":
+        print(f"--backbone {backbone} changes in {filename}:\n{difference(cfg, swapped)}")
+    return swapped
+
+
+def default_work_dir(
+    cfg: Config, filename: str, given: str | None, backbone: str | None = None
+) -> str:
+    """MM's rule: the command line, else the config, else ./work_dirs/<config's name>.
+
+    A swapped backbone is part of the name: its run must not go on where another's ended.
+    """
+    name = Path(filename).stem + (f"_{backbone.partition(':')[0]}" if backbone else "")
+    return given or cfg.get("work_dir") or str(Path("work_dirs") / name)
 
 
 def embedded(cfg: Config) -> str:

@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ..backbones import ResNeSkt
+from ..swap import BACKBONES
 from .classes import set_classes
 from .config import dataloaders, default_work_dir, load_config
 from .errors import UserError, explain
@@ -22,7 +23,13 @@ from .errors import UserError, explain
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that MMDetection's train.py and test.py share."""
-    parser.add_argument("config", help="config file")
+    parser.add_argument("config", help="config file, or mmdet::... or mmpretrain::...")
+    parser.add_argument(
+        "--backbone",
+        metavar="NAME[:WEIGHTS]",
+        help=f"put this backbone into the config: {', '.join(BACKBONES)}; it starts from its "
+        f"public weights, from WEIGHTS (file or URL), or from scratch (WEIGHTS = none)",
+    )
     parser.add_argument("--work-dir", help="folder of logs and checkpoints")
     parser.add_argument(
         "--cfg-options",
@@ -44,9 +51,9 @@ def configure(args: argparse.Namespace) -> Config:
     Raises:
         UserError: see :func:`load_config` and :func:`set_classes`.
     """
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, args.backbone)
     set_classes(cfg, (args.cfg_options or {}).get("classes"))
-    cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir)
+    cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir, args.backbone)
     cfg.launcher = args.launcher
     if cfg.get("default_scope") == "mmpretrain":
         _set_loader_defaults(cfg)

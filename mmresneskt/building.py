@@ -1,0 +1,38 @@
+"""Build a part of a config's model outside a run, as its runner would."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import MODELS, DefaultScope
+from mmengine.utils import import_modules_from_strings
+from torch import nn
+
+
+@contextlib.contextmanager
+def scope_of(cfg: Config) -> Iterator[str]:
+    """The registry scope of a config, with its ``custom_imports`` done."""
+    if cfg.get("custom_imports"):
+        import_modules_from_strings(**cfg.custom_imports)
+    scope = cfg.get("default_scope") or "mmengine"
+    with DefaultScope.overwrite_default_scope(scope):
+        yield scope
+
+
+def build(cfg: Config, part: ConfigDict) -> nn.Module:
+    """``cfg.model`` or a part of it, with the same random weights each time.
+
+    The caller's random state stays as it was.
+    """
+    with scope_of(cfg), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return MODELS.build(part)
+
+
+def find_class(cfg: Config, name: str) -> type | None:
+    """The class that a config means by a type, None where none is registered."""
+    with scope_of(cfg), MODELS.switch_scope_and_registry(None) as registry:
+        return registry.get(name)

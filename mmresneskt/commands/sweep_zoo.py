@@ -1,0 +1,126 @@
+"""``tools/sweep_zoo.py``: swap the backbone of every ResNet-50-based config of MMDetection."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import torch
+
+from ..backbones import ResNeSkt
+from ..files import write_whole
+from ..zoo import resnet50_configs, trial, zoo_folder
+from .conditions import conditions
+from .config import load_config
+from .errors import UserError
+from .table import format_table
+
+_TOOL = Path(__file__).resolve().parents[2] / "tools" / "sweep_zoo.py"
+_SECONDS = 600
+_FAILED = 1
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Try every config in a process of its own, and write the table.
+
+    Raises:
+        UserError: the results cannot be written.
+    """
+    args = parse_args(argv)
+    if args.one:
+        _try_one(args.one, args.weights)
+        return
+    names, unreadable = resnet50_configs()
+    outcomes: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder, "resnest50.pth")
+        # stands for the public weights, which a trial need not download
+        torch.save(ResNeSkt(50, spatial_attention=False).state_dict(), weights)
+        for number, name in enumerate(names, start=1):
+            outcomes[name] = _in_a_process(name, weights)
+            print(f"[{number}/{len(names)}] {name}: {outcomes[name] or 'works'}", flush=True)
+    out = Path(args.out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(out, _report(outcomes, unreadable).encode())
+    except OSError as error:
+        raise UserError(f"--out: {error}") from error
+    print(f"results: {out}")
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="sweep_zoo.py",
+        description="Put ResNeSkt-50 into every ResNet-50-based config of the installed "
+        "MMDetection: build it, train one step on synthetic images, predict.",
+    )
+    parser.add_argument("--out", default="results/zoo_swap.md")
+    parser.add_argument("--one", metavar="FOLDER/NAME.py", help="one config only, no table")
+    parser.add_argument("--weights", default="none", help="to start from, with --one")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser.parse_args(argv)
+
+
+def _try_one(name: str, weights: str) -> None:
+    cfg = load_config(f"mmdet::{name}")
+    try:
+        trial(cfg, f"resneskt50:{weights}")
+    except Exception as error:  # whatever a model raises is the outcome
+        raise UserError(f"{name}: {type(error).__name__}: {error}") from error
+    print(f"{name}: works")
+
+
+def _in_a_process(name: str, weights: Path) -> str:
+    """The reason why a config does not work, empty where it does."""
+    command = [sys.executable, str(_TOOL), "--one", name, "--weights", str(weights)]
+    try:
+        # MMDetection's root: some of its configs name others relative to it
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_SECONDS, cwd=zoo_folder().parent
+        )
+    except subprocess.TimeoutExpired:
+        return f"not done after {_SECONDS} s"
+    if not done.returncode:
+        return ""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    return lines[-1][len(f"error: {name}: ") :] if lines else f"exit code {done.returncode}"
+
+
+def _report(outcomes: dict[str, str], unreadable: dict[str, str]) -> str:
+    failed = {name: why for name, why in outcomes.items() if why}
+    works = len(outcomes) - len(failed)
+    where = conditions()
+    versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
+    folders = Counter(Path(name).parent.name for name, why in outcomes.items() if not why)
+    lines = [
+        "# ResNeSkt-50 in every ResNet-50-based config of MMDetection",
+        "",
+        f"{works} of {len(outcomes)} configs ({works / max(len(outcomes), 1):.1%}) are built, take "
+        "a training step and predict after the swap, on two synthetic images of 128x128. Of "
+        "trackers and semi-supervised models the whole is built and the detector takes the step. "
+        "Instead of the public weights a file of the same shape is loaded.",
+        "",
+        f"Made by `python tools/sweep_zoo.py`, {where['date']}, commit {where['commit']}, "
+        f"{where['hardware']}; {versions}.",
+        "",
+        "## Those that do not",
+        "",
+        format_table(("config", "why"), [[n, _cell(w)] for n, w in failed.items()], True),
+        "",
+        "Not counted, since MMDetection itself cannot read them:",
+        "",
+        *(f"- {name}: {_cell(why)}" for name, why in unreadable.items()),
+        "",
+        "## Those that do, by folder",
+        "",
+        ", ".join(f"{folder} {count}" for folder, count in folders.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,59 @@
+"""Synthetic images with all the annotations that some model of MMDetection learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from mmdet.structures import ReIDDataSample
+from mmdet.testing import demo_mm_inputs, demo_mm_proposals, demo_track_inputs
+from mmengine.config import Config
+
+_SHAPE = (3, 128, 128)
+_PERSON = (256, 128)
+_PROPOSALS = 20
+
+
+def synthetic_batch(cfg: Config) -> dict:
+    """Two images (3, 128, 128), or one video of two frames, as a data loader gives them."""
+    kind = cfg.model.get("data_preprocessor", {}).get("type", "")
+    classes = min(_numbers_of_classes(cfg.model), default=1)
+    if kind.startswith("ReID"):
+        return _people(classes)
+    if kind.startswith("Track"):
+        return demo_track_inputs(
+            1, 2, key_frames_inds=[0], image_shapes=_SHAPE, num_classes=1, with_mask=True
+        )
+    stride = 8 if cfg.model.type in ("HybridTaskCascade", "SCNet") else 1
+    batch = demo_mm_inputs(
+        2,
+        _SHAPE,
+        num_classes=max(classes, 2),
+        sem_seg_output_strides=stride,
+        with_mask=True,
+        with_semantic=True,
+    )
+    proposals = demo_mm_proposals([_SHAPE] * 2, _PROPOSALS)
+    for sample, proposed in zip(batch["data_samples"], proposals):
+        sample.gt_instances.labels %= classes  # demo_mm_inputs leaves out class 0
+        sample.proposals = proposed
+    return batch
+
+
+def _people(classes: int) -> dict:
+    """Two images each of two people, as one item."""
+    images = torch.randint(0, 256, (4, 3, *_PERSON), dtype=torch.uint8)
+    sample = ReIDDataSample(metainfo=dict(img_shape=_PERSON, ori_shape=_PERSON))
+    sample.set_gt_label([label % classes for label in (0, 0, 1, 1)])
+    return dict(inputs=[images], data_samples=[sample])
+
+
+def _numbers_of_classes(node: object) -> Iterator[int]:
+    if isinstance(node, dict):
+        if isinstance(node.get("num_classes"), int):
+            yield node["num_classes"]
+        for child in node.values():
+            yield from _numbers_of_classes(child)
+    elif isinstance(node, (list, tuple)):
+        for child in node:
+            yield from _numbers_of_classes(child)

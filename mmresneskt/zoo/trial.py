@@ -1,0 +1,83 @@
+"""Does a config still work with another backbone? Build, one training step, one prediction."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import MessageHub
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import MODELS
+from torch import nn
+
+from ..backbones import ResNeSkt
+from ..building import scope_of
+from ..swap import swap_backbone
+from .inputs import synthetic_batch
+
+
+def trial(cfg: Config, backbone: str) -> None:
+    """Swap, build with weights, take a training step, and predict, all on synthetic images.
+
+    Of a tracker or a semi-supervised model, which train on videos or on two kinds of
+    batches, the whole is built, and its detector takes the step.
+
+    Raises:
+        Exception: whatever the swap or the model raises.
+        AssertionError: the step left the backbone as it was, or the prediction is incomplete.
+    """
+    cfg = swap_backbone(cfg, backbone)
+    _leave_out_downloads(cfg.model)
+    torch.manual_seed(0)
+    # a runner counts its iterations there, and some losses read it
+    MessageHub.get_current_instance().update_info("iter", 0)
+    with scope_of(cfg):
+        model = revert_sync_batchnorm(MODELS.build(cfg.model))
+        model.init_weights()
+        if "detector" in cfg.model:
+            cfg = copy.deepcopy(cfg)
+            # a semi-supervised model has its detector twice, as student and as teacher
+            model = model.student if hasattr(model, "student") else model.detector
+            cfg.model = cfg.model.detector
+            if "data_preprocessor" not in cfg.model:
+                cfg.model.data_preprocessor = dict(type="DetDataPreprocessor")
+                model.data_preprocessor = MODELS.build(cfg.model.data_preprocessor)
+        batch = synthetic_batch(cfg)
+        _train_a_step(model, copy.deepcopy(batch))
+        _predict(model, batch)
+
+
+def _train_a_step(model: nn.Module, batch: dict) -> None:
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    model.train()
+    data = model.data_preprocessor(batch, True)
+    loss, _ = model.parse_losses(model(**data, mode="loss"))
+    assert loss.isfinite(), f"the loss is {loss.item()}"
+    loss.backward()
+    optimizer.step()
+    backbone = model.backbone
+    assert isinstance(backbone, ResNeSkt), f"the backbone is a {type(backbone).__name__}"
+    for stage in range(max(backbone.out_indices) + 1):
+        attention = getattr(backbone, f"layer{stage + 1}")[0].spatial_attention
+        for kernel in attention.kernels:
+            assert kernel.grad is not None, f"stage {stage + 1} has no gradient"
+
+
+def _predict(model: nn.Module, batch: dict) -> None:
+    model.eval()
+    with torch.no_grad():
+        results = model.test_step(batch)
+    assert len(results) == len(batch["inputs"]), f"{len(results)} results"
+
+
+def _leave_out_downloads(node: object) -> None:
+    """Weights of teachers and other parts, which have nothing to do with the swap."""
+    if isinstance(node, dict):
+        if "teacher_ckpt" in node:
+            node["teacher_ckpt"] = None
+        if isinstance(node.get("init_cfg"), dict) and node["init_cfg"]["type"] == "Pretrained":
+            del node["init_cfg"]
+        node = list(node.values())
+    for child in node if isinstance(node, (list, tuple)) else ():
+        _leave_out_downloads(child)
