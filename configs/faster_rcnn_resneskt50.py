@@ -12,8 +12,10 @@ model = dict(
         _delete_=True,
         type="ResNeSkt",
         depth=50,
+        out_indices=(0, 1, 2, 3),
         frozen_stages=0,  # the stem: every stage holds spatial attention yet to be learnt
         norm_cfg=dict(type="SyncBN", requires_grad=True),
+        norm_eval=False,
         init_cfg=dict(type="ResNeStPretrained", checkpoint=weights),
     )
 )

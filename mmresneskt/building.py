@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
 
 import torch
@@ -29,7 +30,7 @@ def build(cfg: Config, part: ConfigDict) -> nn.Module:
     """
     with scope_of(cfg), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return MODELS.build(part)
+        return MODELS.build(copy.deepcopy(part))  # some constructors take keys out of it
 
 
 def find_class(cfg: Config, name: str) -> type | None:

@@ -1,74 +1,240 @@
-"""MMDetection's own configs with the backbone swapped: one training step, one prediction."""
+"""Another backbone in a config, and everything that goes with it."""
 
-import copy
-
-import numpy as np
 import pytest
+import timm
 import torch
-from mmdet.registry import MODELS
-from mmdet.structures import DetDataSample
-from mmdet.structures.mask import BitmapMasks
-from mmdet.utils import register_all_modules
-from mmengine.hub import get_config
-from mmengine.structures import InstanceData
+from mmengine.config import Config
 
-CONFIGS = [
-    "faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py",
-    "retinanet/retinanet_r50_fpn_1x_coco.py",
-    "cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py",
-    "fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py",
-    "mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py",
-]
-SIZE = 96
+from mmresneskt import ResNeSkt, swap_backbone
+from mmresneskt.building import build
+from mmresneskt.commands.config import load_config
+from mmresneskt.commands.errors import UserError
+from mmresneskt.swap import BACKBONES, difference
+
+from .helpers import ROOT, randomize, run_tool
+
+DC5 = "mmdet::faster_rcnn/faster-rcnn_r50-caffe-dc5_1x_coco.py"
+DEFORMABLE = "mmdet::dcn/faster-rcnn_r50-dconv-c3-c5_fpn_1x_coco.py"
+GROUP_NORM = "mmdet::gn/mask-rcnn_r50_fpn_gn-all_2x_coco.py"
+RETINANET = "mmdet::retinanet/retinanet_r50_fpn_1x_coco.py"
+CLASSIFIER = "mmpretrain::resnet/resnet50_8xb32_in1k.py"
 
 
-def sample(masks):
-    """One image with two boxes."""
-    boxes = torch.tensor([[8.0, 8, 50, 60], [30, 20, 90, 80]])
-    truth = InstanceData(bboxes=boxes, labels=torch.tensor([1, 7]))
-    if masks:
-        shapes = np.zeros((2, SIZE, SIZE), np.uint8)
-        shapes[0, 8:60, 8:50] = shapes[1, 20:80, 30:90] = 1
-        truth.masks = BitmapMasks(shapes, SIZE, SIZE)
-    shape = (SIZE, SIZE)
-    result = DetDataSample(
-        metainfo=dict(
-            img_id=0, img_shape=shape, ori_shape=shape, pad_shape=shape, scale_factor=(1.0, 1.0)
-        )
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A file of the public ResNeSt weights' names and shapes, with other values."""
+    file = tmp_path_factory.mktemp("weights") / "resnest50.pth"
+    torch.save(randomize(ResNeSkt(50, spatial_attention=False)).state_dict(), file)
+    return file
+
+
+@pytest.mark.parametrize("name", [n for n in BACKBONES if n != "resneskt50"])
+def test_the_configs_of_table_3_are_swaps_of_one_another(name):
+    ours = load_config(str(ROOT / "configs/faster_rcnn_resneskt50.py"))
+    theirs = load_config(str(ROOT / f"configs/faster_rcnn_{name}.py"))
+    swapped = swap_backbone(ours, name)
+    assert difference(Config(dict(m=swapped.model)), Config(dict(m=theirs.model))) == ""
+    assert set(theirs.get("custom_imports", {}).get("imports", ())) <= set(
+        swapped.custom_imports.imports
     )
-    result.gt_instances = truth
-    result.ignored_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0).long())
-    return result
+    rest = [
+        Config({k: v for k, v in c._cfg_dict.items() if k not in ("model", "custom_imports")})
+        for c in (ours, theirs)
+    ]
+    assert {line[2:].split(" =")[0] for line in difference(*rest).splitlines()} <= {"weights"}
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_trains_a_step_and_predicts(name):
-    register_all_modules()
-    cfg = get_config(f"mmdet::{name}").model
-    cfg.backbone = dict(type="ResNeSkt", depth=50)
-    torch.manual_seed(0)
-    model = MODELS.build(cfg)
+@pytest.mark.parametrize("data", ["voc", "parcels"])
+@pytest.mark.parametrize("name", ["resnet50", "resnext50", "senet50", "resnest50"])
+def test_the_configs_from_scratch_differ_in_the_backbone_alone(name, data):
+    start = "faster_rcnn_resneskt50_voc" if data == "voc" else "faster_rcnn_resneskt_parcels"
+    ours = load_config(str(ROOT / f"configs/{start}.py"))
+    theirs = load_config(str(ROOT / f"configs/faster_rcnn_{name}_{data}.py"))
+    keys = {line[2:].split(" =")[0] for line in difference(ours, theirs).splitlines()}
+    assert keys
+    assert all(key.startswith(("model.backbone.", "custom_imports.")) for key in keys)
+    backbone = build(theirs, theirs.model.backbone)
+    same = build(theirs, swap_backbone(ours, f"{name}:none").model.backbone)
+    assert [(k, v.shape) for k, v in backbone.state_dict().items()] == [
+        (k, v.shape) for k, v in same.state_dict().items()
+    ]
+    for model in (backbone, same):
+        model.train()
+        assert all(p.requires_grad for p in model.parameters())
+        assert all(m.training for m in model.modules())
+
+
+def test_what_a_swap_sets_from_public_weights():
+    cfg = load_config(RETINANET)
+    swapped = swap_backbone(cfg, "resneskt50")
+    assert cfg.model.backbone.type == "ResNet"  # the original stays
+    assert swapped.model.backbone == dict(
+        type="ResNeSkt",
+        depth=50,
+        num_stages=4,
+        out_indices=(0, 1, 2, 3),
+        frozen_stages=0,  # stage 1 has spatial attention to learn
+        norm_cfg=dict(type="BN", requires_grad=True),
+        norm_eval=True,
+        init_cfg=dict(type="ResNeStPretrained", checkpoint=BACKBONES["resnest50"].weights),
+    )
+    assert swapped.model.data_preprocessor.mean == [123.68, 116.779, 103.939]
+    assert swapped.custom_imports.imports == ["mmresneskt"]
+    assert swapped.model.neck == cfg.model.neck
+    kept = swap_backbone(cfg, "resnest50").model.backbone  # its weights fill it
+    assert kept.frozen_stages == 1
+
+
+def test_what_a_swap_sets_from_scratch():
+    cfg = load_config("mmdet::faster_rcnn/faster-rcnn_r50-caffe_fpn_1x_coco.py")
+    cfg.load_from = "detector.pth"
+    swapped = swap_backbone(cfg, "resneskt50:none")
+    backbone = swapped.model.backbone
+    assert (backbone.frozen_stages, backbone.norm_eval) == (-1, False)
+    assert backbone.norm_cfg.requires_grad
+    assert "init_cfg" not in backbone
+    assert "style" not in backbone
+    assert swapped.model.data_preprocessor.bgr_to_rgb
+    assert swapped.load_from is None
+
+
+def test_stages_dilation_deformable_convolutions_and_norms_stay():
+    dc5 = swap_backbone(load_config(DC5), "resnet50").model.backbone
+    assert (dc5.strides, dc5.dilations, dc5.out_indices) == ((1, 2, 2, 1), (1, 1, 1, 2), (3,))
+    cfg = load_config(DEFORMABLE)
+    assert swap_backbone(cfg, "resneskt50").model.backbone.dcn == cfg.model.backbone.dcn
+    assert "dcn" not in swap_backbone(cfg, "senet50").model.backbone  # it has none
+    gn = load_config(GROUP_NORM)
+    assert swap_backbone(gn, "resneskt50").model.backbone.norm_cfg.type == "BN"
+    assert swap_backbone(gn, "resneskt50:none").model.backbone.norm_cfg.type == "GN"
+
+
+@pytest.mark.parametrize(
+    ("config", "backbone", "where", "channels"),
+    [
+        ("mmdet::retinanet/retinanet_r18_fpn_1x_coco.py", "resneskt50", "neck", 4),
+        ("mmdet::hrnet/faster-rcnn_hrnetv2p-w18-1x_coco.py", "resnet50", "neck", 4),
+        ("mmdet::yolo/yolov3_d53_8xb8-320-273e_coco.py", "resneskt50", "neck", 3),
+        ("mmpretrain::resnet/resnet18_8xb32_in1k.py", "resneskt50", "head", 1),
+    ],
+)
+def test_channels_follow_the_backbone(config, backbone, where, channels):
+    cfg = load_config(config)
+    swapped = swap_backbone(cfg, f"{backbone}:none")
+    had, has = cfg.model[where].in_channels, swapped.model[where].in_channels
+    assert had != has
+    has = has if isinstance(has, list) else [has]
+    assert sorted(has) == [256, 512, 1024, 2048][-channels:]
+    backbone = build(swapped, swapped.model.backbone)
+    backbone.eval()
+    maps = backbone(torch.zeros(1, 3, 64, 64))
+    assert [m.shape[1] for m in maps] == sorted(has)
+    assert [64 // m.shape[2] for m in maps] == [4, 8, 16, 32][-channels:]
+
+
+def test_a_classifier_of_mmpretrain_is_swapped_and_runs(weights):
+    swapped = swap_backbone(load_config(CLASSIFIER), f"resneskt50:{weights}")
+    assert swapped.data_preprocessor.to_rgb
+    model = build(swapped, swapped.model)
     model.init_weights()
-    image = torch.randint(0, 256, (3, SIZE, SIZE), dtype=torch.uint8)
-    batch = dict(
-        inputs=[image, image.flip(2)],
-        data_samples=[sample(model.with_mask), sample(model.with_mask)],
-    )
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
-    norm = model.backbone.layer1[0].bn3  # starts at zero, so the block behind it rests
-    assert not norm.weight.any()
-    data = model.data_preprocessor(copy.deepcopy(batch), training=True)
-    losses = model(**data, mode="loss")
-    total, _ = model.parse_losses(losses)
-    assert total.isfinite()
-    total.backward()
-    optimizer.step()
-    assert norm.weight.any()
-    kernels = model.backbone.layer4[0].spatial_attention.kernels
-    assert all(kernel.grad is not None for kernel in kernels)
-    model.eval()
+    loaded = torch.load(weights, weights_only=True)
+    assert torch.equal(model.backbone.state_dict()["stem.0.weight"], loaded["stem.0.weight"])
     with torch.no_grad():
-        results = model.test_step(copy.deepcopy(batch))
-    assert len(results) == 2
-    for result in results:
-        assert result.pred_instances.bboxes.shape[1] == 4
+        assert model.eval()(torch.zeros(1, 3, 64, 64)).shape == (1, 1000)
+
+
+@pytest.mark.parametrize(
+    ("config", "backbone", "message"),
+    [
+        (
+            RETINANET,
+            "resneskt5",
+            r"no backbone 'resneskt5'. Did you mean resneskt50\? Known: resnet50",
+        ),
+        ("mmdet::faster_rcnn/faster-rcnn_r50-caffe_c4-1x_coco.py", "resneskt50", "C4 model"),
+        ("mmdet::tridentnet/tridentnet_r50-caffe_1x_coco.py", "resneskt50", "TridentResNet"),
+        ("mmdet::detectors/cascade-rcnn_r50-rfp_1x_coco.py", "resneskt50", "RFP, feeds maps back"),
+        ("mmdet::swin/mask-rcnn_swin-t-p4-w7_fpn_1x_coco.py", "resneskt50", "into patches"),
+        (
+            "mmpretrain::vision_transformer/vit-base-p16_64xb64_in1k.py",
+            "resneskt50",
+            "VisionTransformer is a transformer",
+        ),
+        (
+            "mmdet::cornernet/cornernet_hourglass104_10xb5-crop511-210e-mstest_coco.py",
+            "resnet50",
+            "several maps of one stride",
+        ),
+    ],
+)
+def test_a_swap_without_sense_says_why(config, backbone, message):
+    with pytest.raises(UserError, match=message):
+        load_config(config, backbone=backbone)
+
+
+def test_a_config_without_a_backbone_is_named():
+    with pytest.raises(ValueError, match=r"neither model.backbone nor model.detector.backbone"):
+        swap_backbone(Config(dict(model=dict(type="X"))), "resnet50")
+
+
+def test_weights_of_timm_fill_the_se_resnext_of_mmpretrain(tmp_path):
+    theirs = randomize(timm.create_model("seresnext50_32x4d")).eval()
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    cfg = load_config(str(ROOT / "configs/faster_rcnn_senet50.py"))
+    cfg.model.backbone.init_cfg.checkpoint = str(tmp_path / "w.pth")
+    cfg.model.backbone.norm_cfg.type = "BN"
+    ours = build(cfg, cfg.model.backbone)
+    ours.init_weights()
+    ours.eval()
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = theirs.forward_features(image)
+        found = ours(image)[3]
+    assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
+    torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "w.pth")
+    with pytest.raises(RuntimeError, match="Missing key"):
+        build(cfg, cfg.model.backbone).init_weights()
+
+
+def test_the_difference_names_what_went_and_what_came():
+    before = Config(dict(a=1, b=dict(c=(1, 2), d=[dict(e=3)]), g=5))
+    after = Config(dict(a=1, b=dict(c=[1, 2], d=[dict(e=4)]), f="x"))
+    assert difference(before, after).splitlines() == [
+        "- b.d.0.e = 3",
+        "+ b.d.0.e = 4",
+        "+ f = 'x'",
+        "- g = 5",
+    ]
+
+
+def test_the_command_line_swaps_prints_and_names_the_run(tmp_path, weights):
+    config = ROOT / "configs/faster_rcnn_resnet50_parcels.py"
+    options = [f"{part}_dataloader.dataset.num_images=4" for part in ("train", "val")]
+    done = run_tool(
+        "train",
+        config,
+        "--backbone",
+        f"resneskt50:{weights}",
+        "--cfg-options",
+        *options,
+        "train_cfg.max_epochs=1",
+        "train_cfg.val_interval=1",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "+ model.backbone.type = 'ResNeSkt'" in done.stdout
+    folder = tmp_path / "work_dirs/faster_rcnn_resnet50_parcels_resneskt50"
+    dumped = Config.fromfile(folder / f"{config.stem}.py")
+    assert dumped.model.backbone.type == "ResNeSkt"
+    done = run_tool(
+        "test",
+        config,
+        folder / "epoch_1.pth",
+        "--backbone",
+        "resneskt50",
+        "--cfg-options",
+        "test_dataloader.dataset.num_images=4",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "bbox_mAP" in done.stdout + done.stderr

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
+import multiprocessing
+import os
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -19,9 +20,7 @@ from .config import load_config
 from .errors import UserError
 from .table import format_table
 
-_TOOL = Path(__file__).resolve().parents[2] / "tools" / "sweep_zoo.py"
 _SECONDS = 600
-_FAILED = 1
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -32,16 +31,19 @@ def main(argv: list[str] | None = None) -> None:
     """
     args = parse_args(argv)
     if args.one:
-        _try_one(args.one, args.weights)
+        try:
+            _try_one(args.one, args.weights)
+        except Exception as error:  # whatever a model raises is the outcome
+            raise UserError(f"{args.one}: {type(error).__name__}: {error}") from error
+        print(f"{args.one}: works")
         return
     names, unreadable = resnet50_configs()
     outcomes: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder, "resnest50.pth")
-        # stands for the public weights, which a trial need not download
-        torch.save(ResNeSkt(50, spatial_attention=False).state_dict(), weights)
+        _in_a_process(_write_weights, weights)
         for number, name in enumerate(names, start=1):
-            outcomes[name] = _in_a_process(name, weights)
+            outcomes[name] = _in_a_process(_try_one, name, weights)
             print(f"[{number}/{len(names)}] {name}: {outcomes[name] or 'works'}", flush=True)
     out = Path(args.out)
     try:
@@ -65,29 +67,48 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _try_one(name: str, weights: str) -> None:
-    cfg = load_config(f"mmdet::{name}")
-    try:
-        trial(cfg, f"resneskt50:{weights}")
-    except Exception as error:  # whatever a model raises is the outcome
-        raise UserError(f"{name}: {type(error).__name__}: {error}") from error
-    print(f"{name}: works")
+def _try_one(name: str, weights: str | Path) -> None:
+    os.chdir(zoo_folder().parent)  # some configs name others relative to MMDetection's root
+    trial(load_config(f"mmdet::{name}"), f"resneskt50:{weights}")
 
 
-def _in_a_process(name: str, weights: Path) -> str:
-    """The reason why a config does not work, empty where it does."""
-    command = [sys.executable, str(_TOOL), "--one", name, "--weights", str(weights)]
+def _write_weights(file: Path) -> None:
+    """Weights that stand for the public ones, which a trial need not download."""
+    torch.save(ResNeSkt(50, spatial_attention=False).state_dict(), file)
+
+
+def _in_a_process(function: Callable, *arguments: object) -> str:
+    """Why the function failed, empty where it did not.
+
+    In a process of its own, a fork: a crash or a hang ends one trial, and torch and the
+    libraries, which take longer than a trial to import, are there already.
+    """
+    fork = multiprocessing.get_context("fork")
+    reader, writer = fork.Pipe(duplex=False)
+
+    def child() -> None:
+        with open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), 1)
+            os.dup2(nothing.fileno(), 2)
+        try:
+            function(*arguments)
+            writer.send("")
+        except Exception as error:  # whatever a model raises is the outcome
+            writer.send(f"{type(error).__name__}: {error}")
+
+    process = fork.Process(target=child)
+    process.start()
+    writer.close()
     try:
-        # MMDetection's root: some of its configs name others relative to it
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_SECONDS, cwd=zoo_folder().parent
-        )
-    except subprocess.TimeoutExpired:
-        return f"not done after {_SECONDS} s"
-    if not done.returncode:
-        return ""
-    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    return lines[-1][len(f"error: {name}: ") :] if lines else f"exit code {done.returncode}"
+        if not reader.poll(_SECONDS):
+            return f"not done after {_SECONDS} s"
+        return reader.recv()
+    except EOFError:
+        process.join()
+        return f"the process ended with exit code {process.exitcode}"
+    finally:
+        process.kill()
+        process.join()
 
 
 def _report(outcomes: dict[str, str], unreadable: dict[str, str]) -> str:

@@ -35,6 +35,8 @@ class Backbone:
     """The weights fill the backbone: nothing in it has yet to be learnt."""
     imports: tuple[str, ...] = ()
     """Modules that register the type, beyond the config's own library."""
+    with_weights: dict = field(default_factory=dict)
+    """Settings that loaded weights need."""
     by_library: dict[str, dict] = field(default_factory=dict)
     """Settings that go by another name in the one library or the other."""
 
@@ -63,6 +65,8 @@ BACKBONES: dict[str, Backbone] = {
         _SERESNEXT50,
         initializer="TimmSEPretrained",
         imports=("mmresneskt", "mmpretrain.models"),
+        # else MMPretrain zeroes norms after every initializer but its own Pretrained
+        with_weights=dict(zero_init_residual=False),
     ),
     "resnest50": Backbone(
         "ResNeSt-50", dict(**_FIFTY, spatial_attention=False), _RESNEST50_FAST, **_RESNEST

@@ -12,6 +12,11 @@ def refuse(holder: ConfigDict) -> None:
     Raises:
         ValueError: saying what it is and what to use instead.
     """
+    if holder.backbone.type.split(".")[-1] == "TridentResNet":
+        raise ValueError(
+            "its backbone, TridentResNet, is the method: the heads expect three branches of one "
+            "stage. Take Faster R-CNN or another detector"
+        )
     roi_head = holder.get("roi_head") or {}
     stages = roi_head if isinstance(roi_head, list) else [roi_head]
     if any(stage.get("shared_head") for stage in stages):
@@ -26,8 +31,3 @@ def refuse(holder: ConfigDict) -> None:
                 f"its neck, {neck.type}, feeds maps back into the stages of a DetectoRS_ResNet, "
                 f"which no other backbone takes. Take the version without it"
             )
-    if holder.backbone.type.split(".")[-1] == "TridentResNet":
-        raise ValueError(
-            "its backbone, TridentResNet, is the method: the heads expect three branches of one "
-            "stage. Take Faster R-CNN or another detector"
-        )

@@ -89,6 +89,7 @@ def _settings(
     wanted["norm_eval"] = bool(weights and old.get("norm_eval", had.get("norm_eval", False)))
     if weights:
         wanted["init_cfg"] = dict(type=new.initializer, checkpoint=weights)
+        wanted.update(new.with_weights)
 
     new_class = find_class(cfg, new.settings["type"])
     if new_class is None:
@@ -128,6 +129,11 @@ def _choose_maps(
             )
         same = position < len(old) and old[position] in fitting
         chosen.append(old[position] if same else fitting[0])
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(
+            f"the model wants several maps of one stride, {[m.stride for m in before]}, as of "
+            f"stacked networks; {name} has one of each"
+        )
     return tuple(chosen), [maps[i] for i in chosen]
 
 
