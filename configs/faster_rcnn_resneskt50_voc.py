@@ -54,3 +54,4 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
+auto_scale_lr = dict(base_batch_size=2)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
 from ..swap import difference, swap_backbone
+from .distributed import is_main_process
 from .errors import UserError, did_you_mean
 
 _DATA = ("train", "val", "test")
@@ -70,7 +70,7 @@ def _swap(cfg: Config, filename: str, backbone: str) -> Config:
         swapped = swap_backbone(cfg, backbone)
     except ValueError as error:
         raise UserError(f"--backbone {backbone}: {filename}: {error}") from error
-    if os.environ.get("RANK", "0") == "0":
+    if is_main_process():
         print(f"--backbone {backbone} changes in {filename}:\n{difference(cfg, swapped)}")
     return swapped
 

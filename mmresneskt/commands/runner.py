@@ -18,6 +18,7 @@ from ..backbones import ResNeSkt
 from ..swap import BACKBONES
 from .classes import set_classes
 from .config import dataloaders, default_work_dir, load_config
+from .distributed import prepare
 from .errors import UserError, explain
 
 
@@ -85,6 +86,7 @@ def build_runner(cfg: Config) -> Runner:
     checkpoint = cfg.get("load_from")
     if checkpoint and "://" not in checkpoint and not Path(checkpoint).expanduser().is_file():
         raise UserError(f"checkpoint {checkpoint} does not exist")
+    prepare(cfg)
     try:
         runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
     except Exception as error:

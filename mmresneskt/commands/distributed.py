@@ -1,0 +1,55 @@
+"""Several processes: what mmengine leaves to be done for them on CPUs."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from mmengine.config import Config
+from torch import distributed
+
+_RANK, _RESTARTS = "RANK", "TORCHELASTIC_RESTART_COUNT"
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that speaks, before as after it has met the others."""
+    return os.environ.get(_RANK, "0") == "0"
+
+
+def is_restarted() -> bool:
+    """Whether torchrun has started this process again because one of its group had died."""
+    return int(os.environ.get(_RESTARTS, 0)) > 0
+
+
+def prepare(cfg: Config) -> None:
+    """Make a config for several processes (``launcher`` pytorch) run where there is no GPU.
+
+    The processes meet through gloo, which mmengine would try on a GPU, and SyncBN, which
+    has no CPU form, becomes BN, as mmengine has it for one process.
+    """
+    if cfg.get("launcher") != "pytorch" or torch.cuda.is_available():
+        return
+    if not distributed.is_initialized():
+        distributed.init_process_group("gloo")
+    wrapper = dict(
+        type="MMDistributedDataParallel",
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get("find_unused_parameters", False),
+    )
+    if not cfg.get("model_wrapper_cfg"):
+        cfg.model_wrapper_cfg = wrapper
+    if _replace_sync_bn(cfg.model) and is_main_process():
+        print("SyncBN does not run on CPUs: BN takes its place in every process")
+
+
+def _replace_sync_bn(node: object) -> int:
+    """Replace in place; return how many there were."""
+    if isinstance(node, dict):
+        count = int(node.get("type") == "SyncBN")
+        if count:
+            node["type"] = "BN"
+        return count + sum(_replace_sync_bn(child) for child in node.values())
+    if isinstance(node, (list, tuple)):
+        return sum(_replace_sync_bn(child) for child in node)
+    return 0
