@@ -18,7 +18,7 @@ def draw_detections(
     model: nn.Module,
     dataset: BaseDataset,
     out_file: str | Path,
-    indices: Sequence[int] = range(6),
+    indices: Sequence[int] | None = None,
     score_thr: float = 0.5,
 ) -> Path:
     """Write one picture: ground truth above, detections with their scores below.
@@ -26,10 +26,12 @@ def draw_detections(
     Args:
         model: a detector of MMDetection, on any device.
         dataset: its test dataset; boxes in the pixels of the original images.
-        indices: which images.
+        indices: which images; the first six, or all of fewer, where it is not said.
         score_thr: detections under this score are not drawn.
     """
     classes = dataset.metainfo["classes"]
+    if indices is None:
+        indices = range(min(6, len(dataset)))
     figure = Figure(figsize=(3 * len(indices), 6.4), layout="constrained")
     axes = figure.subplots(2, len(indices), squeeze=False)
     training = model.training

@@ -1,0 +1,151 @@
+"""A trained model for a command: from a config and a checkpoint that fit each other."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.dataset import Compose
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.runner import CheckpointLoader, load_state_dict
+from torch import nn
+
+from ..pipeline import test_pipeline
+from ..swap import BACKBONES
+from .classes import set_classes
+from .config import leaves, load_config
+from .errors import UserError, explain
+
+_CLASSES_OF_THE_DATA = ("VOCFolderDataset", "CustomDataset")
+
+
+def add_trained_arguments(parser: argparse.ArgumentParser, out: str) -> None:
+    """Images, a trained model, and the folder ``out`` for what is made of them."""
+    parser.add_argument("images", nargs="+", metavar="IMAGE|FOLDER|GLOB")
+    parser.add_argument("--config", required=True, help="config file, or mmdet::FOLDER/NAME.py ...")
+    parser.add_argument("--checkpoint", required=True, help="file or URL of the weights")
+    parser.add_argument("--out", default=out, metavar="FOLDER", help="default: %(default)s")
+    parser.add_argument("--device", help="default: cuda where there is one, else cpu")
+    parser.add_argument(
+        "--backbone",
+        metavar="NAME",
+        help=f"the one that the weights were trained with, where it is not the config's: "
+        f"{', '.join(BACKBONES)}",
+    )
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        metavar="KEY=VALUE",
+        help="override settings of the config, e.g. model.backbone.depth=101",
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+class Trained:
+    """A trained model in eval mode with what belongs to it.
+
+    Args:
+        args: of :func:`add_trained_arguments`.
+        kind, what: the class that the model must have, and its name for people.
+
+    Attributes:
+        model: on the device, with its config as ``model.cfg``, as MMDetection's
+            ``init_detector`` leaves it.
+        pipeline: of the config's test images.
+        dataset_meta: that of the checkpoint where it names the classes, else that of the
+            config's test dataset.
+
+    Raises:
+        UserError: the config, the checkpoint or the device is not as it should be.
+    """
+
+    def __init__(
+        self, args: argparse.Namespace, kind: type = nn.Module, what: str = "model"
+    ) -> None:
+        cfg = load_config(args.config, args.cfg_options, args.backbone)
+        checkpoint = _read(args.checkpoint)
+        meta = (checkpoint.get("meta") or {}).get("dataset_meta") or {}
+        meta = {key.lower(): value for key, value in meta.items()}  # MMDetection 2 wrote CLASSES
+        _settle_classes(cfg, meta.get("classes"))
+        self.pipeline = _pipeline(cfg, args.config)
+        model = _build(cfg, args.config)
+        if not isinstance(model, kind):
+            raise UserError(f"config {args.config}: {type(model).__name__} is no {what}")
+        _fill(model, checkpoint, args)
+        self.dataset_meta = meta if meta.get("classes") else _meta_of_test_dataset(cfg)
+        self.model = _to_device(model, args.device).eval()
+        self.model.cfg = cfg
+
+
+def _read(filename: str) -> dict:
+    if "://" not in filename and not Path(filename).expanduser().is_file():
+        raise UserError(f"checkpoint {filename} does not exist")
+    try:
+        checkpoint = CheckpointLoader.load_checkpoint(filename, map_location="cpu")
+    except Exception as error:  # a damaged file can raise anything
+        raise UserError(explain(error)) from error
+    if not isinstance(checkpoint, dict):
+        raise UserError(f"checkpoint {filename} holds no weights")
+    return checkpoint
+
+
+def _settle_classes(cfg: Config, classes: tuple[str, ...] | None) -> None:
+    """Where the training data decided the classes, the checkpoint knows them without it."""
+    if any(d.get("type") in _CLASSES_OF_THE_DATA for d in leaves(cfg).values()):
+        set_classes(cfg, classes and list(classes))
+
+
+def _pipeline(cfg: Config, filename: str) -> Compose:
+    try:
+        return test_pipeline(cfg)
+    except Exception as error:  # transforms check their arguments in many ways
+        raise UserError(f"config {filename}: {explain(error)}") from error
+
+
+def _build(cfg: Config, filename: str) -> nn.Module:
+    if not cfg.get("model"):
+        raise UserError(f"config {filename} has no model")
+    init_default_scope(cfg.get("default_scope", "mmdet"))
+    if cfg.get("data_preprocessor") and "data_preprocessor" not in cfg.model:
+        cfg.model.data_preprocessor = cfg.data_preprocessor  # as the Runner does for MMPretrain
+    try:
+        return revert_sync_batchnorm(MODELS.build(cfg.model))
+    except Exception as error:
+        raise UserError(explain(error)) from error
+
+
+def _fill(model: nn.Module, checkpoint: dict, args: argparse.Namespace) -> None:
+    """Load the weights; mmengine alone would only log those that do not fit."""
+    given = checkpoint.get("state_dict", checkpoint)
+    given = {key.removeprefix("module."): value for key, value in given.items()}
+    shapes = {key: value.shape for key, value in model.state_dict().items()}
+    try:
+        load_state_dict(model, given, strict=True)
+    except Exception as error:
+        fit = [k for k, v in given.items() if getattr(v, "shape", None) == shapes.get(k, ())]
+        odd = [k for k in (*shapes, *given) if k not in fit]
+        raise UserError(
+            f"checkpoint {args.checkpoint} does not fit config {args.config}: "
+            f"{len(fit) or 'none'} of the model's {len(shapes)} entries and of the checkpoint's "
+            f"{len(given)} have the same name and shape; {odd[0]} does not"
+        ) from error
+
+
+def _meta_of_test_dataset(cfg: Config) -> dict:
+    dataset = next(d for key, d in leaves(cfg).items() if key.startswith("test_"))
+    with DATASETS.switch_scope_and_registry(cfg.get("default_scope", "mmdet")) as registry:
+        kind = registry.get(dataset.type)
+    # not built: that would read the data, which need not be there
+    return kind._load_metainfo(dataset.get("metainfo")) if kind else {}
+
+
+def _to_device(model: nn.Module, device: str | None) -> nn.Module:
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for CUDA
+        raise UserError(f"--device {device}: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,12 @@
+"""Detect in images: ``python tools/predict.py IMAGE --config C --checkpoint W``; see ``--help``."""
+
+import sys
+from pathlib import Path
+
+# so that a clone works from any folder, installed or not
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mmresneskt.commands import errors, predict
+
+if __name__ == "__main__":
+    errors.run(predict.main)
