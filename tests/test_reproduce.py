@@ -3,17 +3,24 @@
 import json
 import os
 import re
+import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
+import torch
 
-from mmresneskt.commands import reproduce
+from mmresneskt.commands import run_folder
+from mmresneskt.commands.classification_table import run_config
 from mmresneskt.commands.errors import UserError
+from mmresneskt.commands.layout import CLASSIFICATION
 from mmresneskt.commands.paper import TABLES
-from mmresneskt.commands.recipe import Data, find_data, fingerprint, run_config
+from mmresneskt.commands.recipe import Data, find_data, fingerprint
 from mmresneskt.commands.reproduce import select
 from mmresneskt.commands.results import Results
 from mmresneskt.files import lock_folder
+from mmresneskt.speed import saved_bytes
 
 from .helpers import ROOT, run_tool, start_tool
 from .imagenet_tree import build, make_tree
@@ -119,8 +126,12 @@ def run(row="resnet50", seed=0, settings="a", top1=50.0, **others):
     return {**base, **figures, **conditions, **images, **others}
 
 
+def row_named(name):
+    return select("table2", TABLES["table2"], [name])[0]
+
+
 def table(folder):
-    return Results(folder / "t.json", "Title", TABLES["table2"])
+    return Results(folder / "t.json", "Title", TABLES["table2"], CLASSIFICATION)
 
 
 def test_mean_and_spread_and_one_line_for_each_way_of_running(tmp_path):
@@ -169,23 +180,23 @@ def test_results_that_cannot_be_kept_are_one_error(tmp_path):
 
 
 def test_settings_and_data_are_told_apart_and_places_are_not():
-    row = select("table2", ["resnet50"])[0]
+    row = row_named("resnet50")
     data = Data("photos", ("a", "b"), 10, 5)
     config = run_config(row, "folder", data="/somewhere/photos")
     same = run_config(row, "folder", data="photos")
     same.train_dataloader.num_workers = 7
     same.default_hooks.logger.interval = 3
-    assert fingerprint(config, data) == fingerprint(same, data)
+    assert fingerprint(config, data, "val") == fingerprint(same, data, "val")
     others = [
         run_config(row, "folder", epochs=3),
         run_config(row, "folder", amp=True),
-        run_config(select("table2", ["sknet50"])[0], "folder"),
+        run_config(row_named("sknet50"), "folder"),
         run_config(row, "imagenet10"),
         run_config(row, "folder_gpu"),
     ]
-    found = {fingerprint(cfg, data) for cfg in (config, *others)}
-    found |= {fingerprint(config, Data("photos", ("a", "b"), 11, 5))}
-    found |= {fingerprint(config, Data("photos", ("a", "c"), 10, 5))}
+    found = {fingerprint(cfg, data, "val") for cfg in (config, *others)}
+    found |= {fingerprint(config, Data("photos", ("a", "b"), 11, 5), "val")}
+    found |= {fingerprint(config, Data("photos", ("a", "c"), 10, 5), "val")}
     assert len(found) == 8
 
 
@@ -208,7 +219,7 @@ def test_an_epoch_whose_evaluation_was_cut_off_is_trained_again(
     tmp_path, last, evaluated, kept, expected
 ):
     work_folder(tmp_path, last, evaluated, kept)
-    reproduce._rewind(tmp_path)
+    run_folder._rewind(tmp_path)
     pointer = tmp_path / "last_checkpoint"
     found = pointer.read_text() if pointer.exists() else None
     assert found == (expected and str(tmp_path / f"epoch_{expected}.pth"))
@@ -219,7 +230,7 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path):
     lock = lock_folder(tmp_path / "run", 0)
     try:
         with pytest.raises(UserError, match="another process is training"):
-            reproduce._run(None, 0, tmp_path / "run")
+            run_folder.train_in(tmp_path / "run", None, 0, evaluated=True)
     finally:
         os.close(lock)
 
@@ -228,7 +239,13 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path):
     ("arguments", "text"),
     [
         (["table1", "--rows", "resnest50"], "table1 has no row resnest50. Did you mean resneskt50"),
-        (["table3"], "invalid choice"),
+        (["table4"], "invalid choice"),
+        (["table3", "--recipe", "vok"], "no recipe vok: choose from coco, voc, parcels"),
+        (["table3", "--rows", "resnet"], "table3 has no row resnet. Did you mean resnet50"),
+        (["table3", "--rows", "resnet50"], "data/coco/.* is missing .*--data FOLDER"),
+        (["table3", "--recipe", "voc"], "--cfg-options data_root=FOLDER"),
+        (["table1", "--speed"], "for table3"),
+        (["table3", "--checkpoint", "w.pth"], "takes a file, and the one row"),
         (
             ["table2", "--rows", "resnet50", "--out", "."],
             "data/imagenet10/train is missing.*prepare_imagenet10.*--data FOLDER",
@@ -251,13 +268,87 @@ def test_the_other_rows_are_run_when_one_fails(tmp_path):
     run_folder = tmp_path / "work_dirs" / "table2_tiny"
     run_folder.mkdir(parents=True)
     command = ("table2", "--rows", "resnet50", "resnext50", "--recipe", "tiny.py", "--epochs", 1)
-    cfg = run_config(select("table2", ["resnet50"])[0], str(tmp_path / "tiny.py"), 1)
+    cfg = run_config(row_named("resnet50"), str(tmp_path / "tiny.py"), 1)
     cfg.train_dataloader.dataset.data_root = cfg.val_dataloader.dataset.data_root = str(
         tmp_path / "data/parcels"
     )
-    name = f"resnet50_seed0_{fingerprint(cfg, find_data(cfg))}"
+    name = f"resnet50_seed0_{fingerprint(cfg, find_data(cfg, 'val'), 'val')}"
     (run_folder / name).write_text("a file in the way")
     result = run_tool("reproduce", *command, cwd=tmp_path)
     assert result.returncode == 2
     assert "these failed: ResNet-50 (seed 0)" in result.stderr
     assert [r["row"] for r in results(tmp_path)] == ["resnext50"]
+
+
+DETECTOR = "table3", "--rows", "resneskt50", "--recipe", "parcels", "--epochs", 1
+
+
+@pytest.fixture(scope="module")
+def detected(tmp_path_factory):
+    """A row of Table 3 on very few generated images, interrupted before it is evaluated."""
+    folder = tmp_path_factory.mktemp("table3")
+    work = folder / "clone"
+    shutil.copytree(ROOT, work, ignore=shutil.ignore_patterns(".*", "work_dirs", "results"))
+    config = work / "configs" / "faster_rcnn_resneskt_parcels.py"
+    text = config.read_text()
+    for old, new in (("num_images=480", "num_images=8"), ("num_images=100", "num_images=4")):
+        assert old in text
+        text = text.replace(old, new)
+    config.write_text(text + "model['backbone'] = dict(_delete_=True, type='ResNeSkt', depth=14)\n")
+
+    def reproduce(*arguments):
+        command = [sys.executable, str(work / "tools/reproduce.py"), *map(str, arguments)]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+
+    return folder, reproduce, reproduce(*DETECTOR)
+
+
+def test_a_row_of_table_3_is_trained_and_evaluated_on_its_test_set(detected):
+    folder, reproduce, first = detected
+    assert first.returncode == 0, first.stderr
+    file = folder / "results" / "table3_parcels.json"
+    (found,) = json.loads(file.read_text())["runs"]
+    assert (found["train_images"], found["test_images"], found["epochs"]) == (8, 4, 1)
+    assert all(found[name] <= 100 for name in ("ap", "ap50", "ap75", "ap_small"))
+    assert 10 < found["params"] < 30
+    again = reproduce(*DETECTOR)
+    assert "ResNeSkt-50, seed 0: done on" in again.stdout
+    text = file.with_suffix(".md").read_text()
+    assert text.count("not measured") == 4
+    assert "| ResNeSt-50 | 44.72 | 42.00 | not measured |" in text
+
+
+def test_a_checkpoint_of_a_row_is_evaluated_instead(detected):
+    folder, reproduce, _ = detected
+    (checkpoint,) = folder.glob("work_dirs/table3_parcels/resneskt50_*/epoch_1.pth")
+    done = reproduce(*DETECTOR, "--checkpoint", checkpoint)
+    assert done.returncode == 0, done.stderr
+    trained, evaluated = json.loads((folder / "results/table3_parcels.json").read_text())["runs"]
+    assert evaluated["seed"] == "epoch_1.pth"
+    assert evaluated["ap"] == trained["ap"]
+    assert evaluated["ap50"] == trained["ap50"]
+
+
+def test_speed_and_memory_are_measured_side_by_side(detected):
+    folder, reproduce, _ = detected
+    before = json.loads((folder / "results/table3_parcels.json").read_text())["runs"]
+    done = reproduce("table3", "--recipe", "parcels", "--rows", "resneskt50", "--speed")
+    assert done.returncode == 0, done.stderr
+    document = json.loads((folder / "results/table3_parcels.json").read_text())
+    assert document["runs"] == before
+    found = document["speed"]["rows"]["resneskt50"]
+    assert found["images_per_second"] > 0
+    assert 0.01 < found["memory"] < 10
+    assert "side by side in one run" in done.stdout
+
+
+def test_what_autograd_keeps_is_counted_once_and_without_parameters():
+    weight = torch.nn.Parameter(torch.ones(8, 8))
+    x = torch.ones(4, 8)
+
+    def step():
+        y = x @ weight  # keeps x, and weight, which is not counted
+        z = y.exp()  # keeps its result
+        (z * z + z.flatten().view(4, 8)).sum()  # keeps z twice, which is there once
+
+    assert saved_bytes(step) == 2 * 4 * 8 * 4

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-_LIBRARIES = ("torch", "torchvision", "mmengine", "mmpretrain", "timm")
+_LIBRARIES = ("torch", "torchvision", "mmengine", "mmdet", "mmpretrain", "timm")
 
 
 def conditions() -> dict:

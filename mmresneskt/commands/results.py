@@ -10,28 +10,15 @@ from pathlib import Path
 
 from ..files import lock_folder, write_whole
 from .errors import UserError
+from .layout import Layout
 from .paper import Row
 from .table import format_table
 
 _NOT_MEASURED = "not measured"
-_NOTE = (
-    "The paper's figures are for ten classes of ImageNet-1K, 100 epochs at 224x224. More than "
-    "one seed: mean ± sample standard deviation."
-)
-_HEADER = (
-    "network",
-    "paper top-1 (%)",
-    "measured top-1 (%)",
-    "loss",
-    "top-1 on the training images (%)",
-    "epochs",
-    "seeds",
-    "conditions",
-)
-_FIGURES = ("top1", "loss", "train_top1", "train_loss")
+_ENDING = ("epochs", "seeds", "conditions")
 # runs that agree in these are one way of running, of which the mean is taken
 _SETTINGS = ("fingerprint", "epochs", "recipe", "data", "amp", "hardware", "versions")
-_KEYS = {"row", "seed", "date", "commit", "train_images", "test_images", *_FIGURES, *_SETTINGS}
+_KEYS = {"row", "seed", "date", "commit", "train_images", "test_images", *_SETTINGS}
 
 
 class Results:
@@ -41,16 +28,17 @@ class Results:
         path: the JSON file; it need not be there yet. A Markdown file is kept beside it.
         title: of the table.
         rows: of the table.
+        layout: of the table.
 
     Raises:
         UserError: the file holds something else, or the folder cannot be written.
     """
 
-    def __init__(self, path: Path, title: str, rows: Sequence[Row]) -> None:
-        self.path, self.title, self.rows = path, title, rows
+    def __init__(self, path: Path, title: str, rows: Sequence[Row], layout: Layout) -> None:
+        self.path, self.title, self.rows, self.layout = path, title, rows, layout
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.runs = self._read()
+            self.runs, self.speed = self._read()
         except OSError as error:
             raise UserError(f"results cannot be kept in {path.parent}: {error}") from error
 
@@ -67,49 +55,84 @@ class Results:
         self._update([])
         return self.path.with_suffix(".md")
 
+    def set_speed(self, speed: dict) -> None:
+        """Keep what :func:`mmresneskt.speed.training_speed` found, with its conditions."""
+        self._update([], speed)
+
     def markdown(self, rows: Sequence[Row]) -> str:
         """One line for each row and each way it was run, with the conditions below."""
+        layout = self.layout
+        header = ["network", *(h for h, *_ in (*layout.printed, *layout.shown)), *_ENDING]
         lines, conditions = [], []
         for row in rows:
-            start = [row.label, row.top1]
+            start = [row.label, *(getattr(row, attribute) for _, attribute, _ in layout.printed)]
             groups = self._groups(row)
             if not groups:
-                lines.append([*start, _NOT_MEASURED, *[""] * (len(_HEADER) - 3)])
+                rest = [""] * (len(header) - len(start) - 1)
+                lines.append([*start, _NOT_MEASURED, *rest])
             for runs in groups:
                 condition = _condition(runs)
                 if condition not in conditions:
                     conditions.append(condition)
-                cells = [_mean(runs, key) for key in ("top1", "loss", "train_top1")]
+                cells = [_mean(runs, figure) for _, figure in layout.shown]
                 seeds = ", ".join(str(run["seed"]) for run in runs)
                 number = conditions.index(condition) + 1
                 lines.append([*start, *cells, runs[0]["epochs"], seeds, number])
-        table = format_table(_HEADER, lines, markdown=True)
+        table = format_table(header, lines, markdown=True)
         notes = [f"{i}. {text}" for i, text in enumerate(conditions, start=1)]
-        return "\n".join([f"# {self.title}", "", table, "", _NOTE, "", *notes]).rstrip() + "\n"
+        parts = [f"# {self.title}", "", table, "", layout.note, "", *notes, *self._speed_lines()]
+        return "\n".join(parts).rstrip() + "\n"
 
-    def _update(self, runs: list[dict]) -> None:
+    def _speed_lines(self) -> list[str]:
+        if not self.speed:
+            return []
+        labels = {row.name: row.label for row in self.rows}
+        cells = [
+            [
+                labels[name],
+                *(f"{found[key]:.3g}" for key in ("images_per_second", "spread", "memory")),
+            ]
+            for name, found in self.speed["rows"].items()
+        ]
+        header = ("network", "images/s in training", "spread (%)", "memory (GB)")
+        return [
+            "",
+            "## Training speed and memory, side by side in one run",
+            "",
+            format_table(header, cells, markdown=True),
+            "",
+            f"{_where(self.speed)}; batches of {self.speed['batch_size']}, median of "
+            f"{self.speed['rounds']} rounds of one step of each network in turn, spread from first "
+            f"to third quartile. Memory: {self.speed['memory_is']}.",
+        ]
+
+    def _update(self, runs: list[dict], speed: dict | None = None) -> None:
         lock = lock_folder(self.path.parent, patience=60)
         try:
-            merged = {_identity(run): run for run in (*self._read(), *runs)}
-            self.runs = list(merged.values())
+            before, kept = self._read()
+            merged = {_identity(run): run for run in (*before, *runs)}
+            self.runs, self.speed = list(merged.values()), speed or kept
             document = dict(title=self.title, rows=self._summary(), runs=self.runs)
+            if self.speed:
+                document["speed"] = self.speed
             write_whole(self.path, (json.dumps(document, indent=1) + "\n").encode())
             write_whole(self.path.with_suffix(".md"), self.markdown(self.rows).encode())
         finally:
             if lock is not None:
                 os.close(lock)
 
-    def _read(self) -> list[dict]:
+    def _read(self) -> tuple[list[dict], dict]:
         if not self.path.exists():
-            return []
+            return [], {}
         try:
-            runs = json.loads(self.path.read_text())["runs"]
-            fits = all(run.keys() >= _KEYS for run in runs)
+            document = json.loads(self.path.read_text())
+            runs, speed = document["runs"], document.get("speed", {})
+            fits = all(run.keys() >= {*_KEYS, *self.layout.figures} for run in runs)
         except (ValueError, KeyError, TypeError, AttributeError):
             fits = False
         if not fits:
             raise UserError(f"{self.path} does not hold results: move it away and start again")
-        return runs
+        return runs, speed
 
     def _groups(self, row: Row) -> list[list[dict]]:
         groups: dict[str, list[dict]] = {}
@@ -125,14 +148,15 @@ class Results:
         for row in self.rows:
             measured = [
                 dict(
-                    **{key: _statistics(runs, key) for key in _FIGURES},
+                    **{key: _statistics(runs, key) for key in self.layout.figures},
                     epochs=runs[0]["epochs"],
                     seeds=[run["seed"] for run in runs],
                     conditions=_condition(runs),
                 )
                 for runs in self._groups(row)
             ]
-            line = dict(network=row.label, row=row.name, paper_top1=row.top1)
+            printed = {key: getattr(row, name) for _, name, key in self.layout.printed}
+            line = dict(network=row.label, row=row.name, **printed)
             summary.append(dict(**line, measured=measured or _NOT_MEASURED))
         return summary
 
@@ -155,10 +179,14 @@ def _mean(runs: list[dict], key: str) -> str:
 
 def _condition(runs: list[dict]) -> str:
     first = runs[0]
-    dates, commits = (sorted({run[key] for run in runs}) for key in ("date", "commit"))
-    versions = ", ".join(f"{name} {version}" for name, version in first["versions"].items())
+    dates, commits = (", ".join(sorted({r[key] for r in runs})) for key in ("date", "commit"))
     return (
-        f"{', '.join(dates)}, commit {', '.join(commits)}, {first['hardware']}; {versions}; "
+        f"{_where(dict(first, date=dates, commit=commits))}; "
         f"recipe `{first['recipe']}`, data `{first['data']}` ({first['train_images']} training "
         f"and {first['test_images']} test images){', mixed precision' if first['amp'] else ''}"
     )
+
+
+def _where(found: dict) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    return f"{found['date']}, commit {found['commit']}, {found['hardware']}; {versions}"

@@ -18,6 +18,7 @@ from ..backbones import ResNeSkt
 from ..swap import BACKBONES
 from .classes import set_classes
 from .config import dataloaders, default_work_dir, load_config
+from .dataset_checks import check_datasets
 from .distributed import prepare
 from .errors import UserError, explain
 
@@ -118,7 +119,10 @@ def run(runner: Runner, what: str) -> None:
     started = _Started()
     runner.register_hook(started)
     try:
+        check_datasets(runner, what)
         getattr(runner, what)()
+    except UserError:
+        raise
     except Exception as error:
         if started.value:
             raise

@@ -1,0 +1,53 @@
+"""Training speed and memory of the rows of Table 3, one step of each in turn."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
+from mmengine.model import revert_sync_batchnorm
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DATASETS
+
+from ..building import build, scope_of
+from ..speed import step_speeds
+from .conditions import conditions
+
+_ROUNDS = 7
+
+
+def row_speed(configs: dict[str, Config]) -> dict:
+    """Images per second, spread in per cent and memory in GB of each, and the conditions.
+
+    Each trains, from random weights, on the first batch of its training set.
+    """
+    speeds = step_speeds({name: _step(cfg) for name, cfg in configs.items()}, _ROUNDS)
+    (batch,) = {cfg.train_dataloader.batch_size for cfg in configs.values()}
+    rows = {
+        name: dict(
+            images_per_second=batch / found.seconds,
+            spread=100 * found.spread / found.seconds,
+            memory=found.memory / 1e9,
+        )
+        for name, found in speeds.items()
+    }
+    memory_is = "the most that PyTorch's allocator held in a step, beyond weights and optimizer"
+    if not torch.cuda.is_available():
+        memory_is = "what autograd keeps for the backward pass, counted"
+    return dict(rows=rows, batch_size=batch, rounds=_ROUNDS, memory_is=memory_is, **conditions())
+
+
+def _step(cfg: Config) -> Callable[[], object]:
+    model = revert_sync_batchnorm(build(cfg, cfg.model)).to(get_device())
+    model.train()
+    with scope_of(cfg):
+        optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+        torch.manual_seed(0)
+        batch = pseudo_collate([dataset[i] for i in range(cfg.train_dataloader.batch_size)])
+    # the preprocessor writes into the annotations
+    return lambda: model.train_step(copy.deepcopy(batch), optimizer)
