@@ -43,7 +43,7 @@ def weights(tmp_path_factory):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_trains_a_step_and_predicts(name, weights):
-    trial(load_config(f"mmdet::{name}"), f"resneskt50:{weights}")
+    trial(load_config(f"mmdet::{name}", backbone=f"resneskt50:{weights}"))
 
 
 def test_the_sweep_takes_all_configs_of_fifty_layers():
@@ -56,9 +56,12 @@ def test_the_sweep_takes_all_configs_of_fifty_layers():
 
 def test_one_config_by_the_tool_and_what_is_wrong_with_another(tmp_path):
     done = run_tool("sweep_zoo", "--one", "rpn/rpn_r50_fpn_1x_coco.py", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "rpn/rpn_r50_fpn_1x_coco.py: works\n")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (
+        0,
+        "rpn/rpn_r50_fpn_1x_coco.py: works",
+    )
     done = run_tool(
         "sweep_zoo", "--one", "faster_rcnn/faster-rcnn_r50-caffe_c4-1x_coco.py", cwd=tmp_path
     )
     assert done.returncode == 2
-    assert "ValueError: this is a C4 model" in done.stderr
+    assert "this is a C4 model" in done.stderr

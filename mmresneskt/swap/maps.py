@@ -38,6 +38,9 @@ def maps_of(cfg: Config, backbone: ConfigDict) -> list[Map]:
             f"of this config"
         )
     model = revert_sync_batchnorm(model)
+    for module in model.modules():
+        if getattr(module, "eps", None) == 0:
+            module.eps = 1e-5  # some configs have 0, which PyTorch refuses
     model.eval()  # the libraries' ResNets return None
     with torch.no_grad():
         out = model(torch.zeros(1, backbone.get("in_channels", 3), _SIDE, _SIDE))

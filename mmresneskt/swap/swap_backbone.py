@@ -84,6 +84,7 @@ def _settings(
     elif "conv_cfg" in old:
         wanted["conv_cfg"] = old.conv_cfg
     wanted["norm_cfg"] = {**norm, "requires_grad": True}
+    wanted["norm_cfg"].pop("eps", None)  # was that of the old weights; PyTorch refuses 0
     frozen = old.get("frozen_stages", had.get("frozen_stages", -1)) if weights else -1
     wanted["frozen_stages"] = frozen if new.whole else min(frozen, 0)
     wanted["norm_eval"] = bool(weights and old.get("norm_eval", had.get("norm_eval", False)))

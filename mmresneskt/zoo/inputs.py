@@ -10,14 +10,16 @@ from mmdet.testing import demo_mm_inputs, demo_mm_proposals, demo_track_inputs
 from mmengine.config import Config
 
 _SHAPE = (3, 128, 128)
+_LARGER = (3, 256, 256)  # for models that choose 900 queries among all positions
 _PERSON = (256, 128)
 _PROPOSALS = 20
 
 
 def synthetic_batch(cfg: Config) -> dict:
-    """Two images (3, 128, 128), or one video of two frames, as a data loader gives them."""
+    """Two images, or one video of two frames, as a data loader gives them."""
     kind = cfg.model.get("data_preprocessor", {}).get("type", "")
-    classes = min(_numbers_of_classes(cfg.model), default=1)
+    # demo_mm_inputs draws a map of classes as bytes
+    classes = min(*_numbers_of_classes(cfg.model), 255)
     if kind.startswith("ReID"):
         return _people(classes)
     if kind.startswith("Track"):
@@ -25,18 +27,21 @@ def synthetic_batch(cfg: Config) -> dict:
             1, 2, key_frames_inds=[0], image_shapes=_SHAPE, num_classes=1, with_mask=True
         )
     stride = 8 if cfg.model.type in ("HybridTaskCascade", "SCNet") else 1
+    shape = _LARGER if cfg.model.type in ("DINO", "DDQDETR", "GroundingDINO") else _SHAPE
     batch = demo_mm_inputs(
         2,
-        _SHAPE,
+        shape,
         num_classes=max(classes, 2),
         sem_seg_output_strides=stride,
         with_mask=True,
         with_semantic=True,
     )
-    proposals = demo_mm_proposals([_SHAPE] * 2, _PROPOSALS)
-    for sample, proposed in zip(batch["data_samples"], proposals):
+    for sample in batch["data_samples"]:
         sample.gt_instances.labels %= classes  # demo_mm_inputs leaves out class 0
-        sample.proposals = proposed
+    if "roi_head" in cfg.model and "rpn_head" not in cfg.model:
+        proposals = demo_mm_proposals([shape] * 2, _PROPOSALS)
+        for sample, proposed in zip(batch["data_samples"], proposals):
+            sample.proposals = proposed
     return batch
 
 

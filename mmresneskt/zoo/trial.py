@@ -11,23 +11,22 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS
 from torch import nn
 
-from ..backbones import ResNeSkt
 from ..building import scope_of
-from ..swap import swap_backbone
+from ..layers import SpatialKernelAttention
 from .inputs import synthetic_batch
 
 
-def trial(cfg: Config, backbone: str) -> None:
-    """Swap, build with weights, take a training step, and predict, all on synthetic images.
+def trial(cfg: Config) -> None:
+    """Build a config's model, take a training step, and predict, on synthetic images.
 
     Of a tracker or a semi-supervised model, which train on videos or on two kinds of
     batches, the whole is built, and its detector takes the step.
 
     Raises:
-        Exception: whatever the swap or the model raises.
+        Exception: whatever the model raises.
         AssertionError: the step left the backbone as it was, or the prediction is incomplete.
     """
-    cfg = swap_backbone(cfg, backbone)
+    cfg = copy.deepcopy(cfg)
     _leave_out_downloads(cfg.model)
     torch.manual_seed(0)
     # a runner counts its iterations there, and some losses read it
@@ -36,7 +35,6 @@ def trial(cfg: Config, backbone: str) -> None:
         model = revert_sync_batchnorm(MODELS.build(cfg.model))
         model.init_weights()
         if "detector" in cfg.model:
-            cfg = copy.deepcopy(cfg)
             # a semi-supervised model has its detector twice, as student and as teacher
             model = model.student if hasattr(model, "student") else model.detector
             cfg.model = cfg.model.detector
@@ -49,26 +47,34 @@ def trial(cfg: Config, backbone: str) -> None:
 
 
 def _train_a_step(model: nn.Module, batch: dict) -> None:
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
     model.train()
     data = model.data_preprocessor(batch, True)
     loss, _ = model.parse_losses(model(**data, mode="loss"))
     assert loss.isfinite(), f"the loss is {loss.item()}"
     loss.backward()
     optimizer.step()
-    backbone = model.backbone
-    assert isinstance(backbone, ResNeSkt), f"the backbone is a {type(backbone).__name__}"
-    for stage in range(max(backbone.out_indices) + 1):
-        attention = getattr(backbone, f"layer{stage + 1}")[0].spatial_attention
-        for kernel in attention.kernels:
-            assert kernel.grad is not None, f"stage {stage + 1} has no gradient"
+    kernels = [
+        kernel
+        for module in model.backbone.modules()
+        if isinstance(module, SpatialKernelAttention)
+        for kernel in module.kernels
+    ]
+    assert all(kernel.grad is not None for kernel in kernels), "spatial attention without gradient"
 
 
 def _predict(model: nn.Module, batch: dict) -> None:
     model.eval()
-    with torch.no_grad():
-        results = model.test_step(batch)
-    assert len(results) == len(batch["inputs"]), f"{len(results)} results"
+    for name, module in model.named_modules():
+        # untrained, some throw boxes out of the image, where MMDetection pastes no mask on CPUs
+        if name.endswith("fc_reg") and isinstance(module, nn.Linear):
+            nn.init.zeros_(module.weight)
+    # one image at a time, as some heads want it
+    for index in range(len(batch["inputs"])):
+        one = {key: values[index : index + 1] for key, values in batch.items()}
+        with torch.no_grad():
+            results = model.test_step(one)
+        assert len(results) == 1, f"{len(results)} results for one image"
 
 
 def _leave_out_downloads(node: object) -> None:
