@@ -19,7 +19,7 @@ def synthetic_batch(cfg: Config) -> dict:
     """Two images, or one video of two frames, as a data loader gives them."""
     kind = cfg.model.get("data_preprocessor", {}).get("type", "")
     # demo_mm_inputs draws a map of classes as bytes
-    classes = min(*_numbers_of_classes(cfg.model), 255)
+    classes = min(*(list(_numbers_of_classes(cfg.model)) or [1]), 255)
     if kind.startswith("ReID"):
         return _people(classes)
     if kind.startswith("Track"):
