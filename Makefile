@@ -1,5 +1,5 @@
 # make demo: train a detector on generated images, evaluate it and draw its detections.
-# make test: lint and tests. Both start from Python, make and git alone.
+# make test: lint and tests, in two processes of one thread each. Both start from Python, make and git alone.
 VENV ?= .venv
 PYTHON ?= python3
 
@@ -10,7 +10,7 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 # The marker is written last: an interrupted installation starts again.
 $(VENV)/ready: requirements.txt tests/requirements.txt constraints.txt pyproject.toml
