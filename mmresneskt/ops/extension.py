@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from . import deform_conv, focal_loss, nms, roi_align
+from . import carafe, deform_conv, deform_roi_pool, focal_loss, masked_conv, nms, roi_align
 
 EXTENSION = "mmcv._ext"
 
@@ -25,8 +25,14 @@ OPERATORS: dict[str, Callable] = {
     "modulated_deform_conv_backward": deform_conv.modulated_deform_conv_backward,
     "sigmoid_focal_loss_forward": focal_loss.sigmoid_focal_loss_forward,
     "sigmoid_focal_loss_backward": focal_loss.sigmoid_focal_loss_backward,
+    "carafe_forward": carafe.carafe_forward,
+    "carafe_backward": carafe.carafe_backward,
+    "deform_roi_pool_forward": deform_roi_pool.deform_roi_pool_forward,
+    "deform_roi_pool_backward": deform_roi_pool.deform_roi_pool_backward,
+    "masked_im2col_forward": masked_conv.masked_im2col_forward,
+    "masked_col2im_forward": masked_conv.masked_col2im_forward,
 }
-"""mmcv's name of each operator that torchvision can serve."""
+"""mmcv's name of each operator that torch and torchvision can serve."""
 
 
 class Extension(ModuleType):
