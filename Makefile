@@ -1,5 +1,6 @@
 # make demo: train a detector on generated images, evaluate it and draw its detections.
-# make test: lint and tests, in two processes of one thread each. Both start from Python, make and git alone.
+# make test: lint and tests, in two processes of one thread each.
+# Both start from Python, make and git alone.
 VENV ?= .venv
 PYTHON ?= python3
 

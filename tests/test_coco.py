@@ -14,6 +14,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mmresneskt import ResNeSkt
+from mmresneskt.commands.dataset_checks import check_parts
+from mmresneskt.commands.errors import UserError
 
 from .helpers import ROOT, run_tool
 
@@ -144,6 +146,25 @@ def test_a_dataset_without_objects_and_an_image_that_is_missing(tmp_path):
     done = train(tmp_path, "model.backbone.init_cfg=None")
     message = r"instances_train2017\.json \(train_dataloader\) has no image with an object\."
     assert_refused(done, message, tmp_path)
+
+
+def test_images_without_objects_are_fine_where_they_are_meant(tmp_path):
+    tree = write_tree(tmp_path / "coco")
+    file = tree / "annotations/instances_val2017.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "annotations": []}))
+
+    def dataset(part):
+        return CocoDataset(
+            ann_file=str(tree / f"annotations/instances_{part}.json"),
+            data_prefix=dict(img=str(tree / part)),
+            test_mode=True,
+        )
+
+    unlabelled, labelled = dataset("val2017"), dataset("train2017")
+    check_parts([unlabelled], "test_dataloader")  # as COCO's test-dev is published
+    check_parts([labelled, unlabelled], "train_dataloader")  # semi-supervised
+    with pytest.raises(UserError, match="no image with an object of the classes person"):
+        check_parts([unlabelled], "val_dataloader")
 
 
 def assert_refused(done, message, folder):

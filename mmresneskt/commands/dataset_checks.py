@@ -37,29 +37,32 @@ def check_datasets(runner: Runner, what: str) -> None:
             found = runner.cfg[key].dataset
             where = found.get("ann_file") or found.get("data_root")
             raise UserError(f"{where} ({key}) has no image with an object. {_LOOK}") from error
-        for dataset in _unwrapped(loader.dataset):
-            check_dataset(dataset, key)
+        check_parts(list(_unwrapped(loader.dataset)), key)
 
 
-def check_dataset(dataset: BaseDataset, key: str) -> None:
-    """Compare one dataset with its own annotations and images.
+def check_parts(datasets: list[BaseDataset], key: str) -> None:
+    """Compare the datasets behind one loader with their own annotations and images.
 
     Args:
-        key: of the config, that names the dataset in a message.
+        key: of the loader in the config, that names it in a message.
 
     Raises:
         UserError: classes that the annotations do not have, or have in another order; no
-            image, or no object; images that are listed and missing.
+            image; no object, but in a test set, or beside a set that has some, as in
+            semi-supervised training; images that are listed and missing.
     """
-    where = f"{dataset.ann_file or dataset.data_root} ({key})"
-    if hasattr(dataset, "cat_ids") and str(dataset.ann_file).endswith(".json"):
-        _check_categories(dataset, where)
-    if not len(dataset) or _without_objects(dataset):
+    for dataset in datasets:
+        where = f"{dataset.ann_file or dataset.data_root} ({key})"
+        if hasattr(dataset, "cat_ids") and str(dataset.ann_file).endswith(".json"):
+            _check_categories(dataset, where)
+        if not len(dataset):
+            raise UserError(f"{where} has no image. {_LOOK}")
+        if dataset.ann_file and not getattr(dataset, "backend_args", None):
+            _check_images(dataset, where)
+    if key != "test_dataloader" and datasets and all(map(_without_objects, datasets)):
         raise UserError(
-            f"{where} has no image with an object of the classes {_short(dataset)}. {_LOOK}"
+            f"{where} has no image with an object of the classes {_short(datasets[-1])}. {_LOOK}"
         )
-    if dataset.ann_file and not getattr(dataset, "backend_args", None):
-        _check_images(dataset, where)
 
 
 def _unwrapped(dataset: Dataset) -> Iterator[BaseDataset]:
