@@ -41,8 +41,9 @@ def step_speeds(steps: Mapping[str, Callable[[], object]], rounds: int) -> dict[
             step()
             if cuda:
                 torch.cuda.synchronize()
-            if round_ >= _WARM_UP:
-                times[name].append(time.perf_counter() - start)
+            if round_ < _WARM_UP:  # in which the optimizer allocates its state
+                continue
+            times[name].append(time.perf_counter() - start)
             if cuda:
                 memory[name] = max(memory[name], torch.cuda.max_memory_allocated() - before)
     if not cuda:

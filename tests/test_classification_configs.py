@@ -11,10 +11,10 @@ from torch import nn
 
 from mmresneskt import ResNeSkt
 from mmresneskt.commands.classes import set_classes
+from mmresneskt.commands.classification_table import run_config
 from mmresneskt.commands.config import load_config
 from mmresneskt.commands.errors import UserError
 from mmresneskt.commands.paper import TABLES
-from mmresneskt.commands.recipe import run_config
 from mmresneskt.commands.schedule import set_epochs
 
 from .helpers import ROOT

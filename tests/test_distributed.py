@@ -13,7 +13,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmresneskt.commands.distributed import prepare
+from mmresneskt.commands.distributed import checkpoint_of_this_launch, prepare
 from mmresneskt.visualization import read_scalars
 
 from .helpers import ROOT, run_tool
@@ -291,3 +291,19 @@ SLURM_NODEID=0 "$@" & SLURM_NODEID=1 "$@" & wait -n && wait -n
     ]
     assert asked[9] == "--time=10"
     assert record(folder, 1)["iterations"] == 12
+
+
+def test_only_this_launchs_checkpoints_are_gone_on_with(tmp_path, monkeypatch):
+    checkpoint = tmp_path / "epoch_1.pth"
+    checkpoint.touch()
+    (tmp_path / "last_checkpoint").write_text(str(checkpoint))
+    os.utime(checkpoint, (1000, 1000))
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert checkpoint_of_this_launch(tmp_path) is None  # started without torchrun.sh
+    monkeypatch.setenv("MMRESNESKT_LAUNCHED", "1001")
+    assert checkpoint_of_this_launch(tmp_path) is None  # another run's
+    monkeypatch.setenv("MMRESNESKT_LAUNCHED", "1000")
+    assert checkpoint_of_this_launch(tmp_path) == str(checkpoint)
+    assert checkpoint_of_this_launch(tmp_path / "new") is None
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    assert checkpoint_of_this_launch(tmp_path) is None

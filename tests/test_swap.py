@@ -238,3 +238,8 @@ def test_the_command_line_swaps_prints_and_names_the_run(tmp_path, weights):
     )
     assert done.returncode == 0, done.stderr
     assert "bbox_mAP" in done.stdout + done.stderr
+
+
+def test_a_model_for_small_images_would_leave_stages_unused():
+    with pytest.raises(UserError, match="last stages would stay unused"):
+        load_config("mmpretrain::resnet/resnet50_8xb16_cifar10.py", backbone="resneskt50:none")

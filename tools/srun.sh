@@ -26,7 +26,7 @@ export NNODES=$((GPUS / GPUS_PER_NODE))
 exec srun -p "$PARTITION" --job-name="$JOB_NAME" --gres="gpu:$GPUS_PER_NODE" \
     --nodes="$NNODES" --ntasks="$NNODES" --ntasks-per-node=1 \
     --cpus-per-task=$((${CPUS_PER_TASK:-5} * GPUS_PER_NODE)) --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
-    bash -c 'export NODE_RANK=$SLURM_NODEID
+    bash -euc 'export NODE_RANK=$SLURM_NODEID
         MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
         export MASTER_ADDR
         exec "$@"' _ "$(dirname "$0")/torchrun.sh" "$SCRIPT" "$GPUS_PER_NODE" "${@:4}"

@@ -16,6 +16,8 @@ GPUS=$2
 # Without these two, processes that are started again meet the addresses of the dead: the static
 # rendezvous and, unless told otherwise, c10d keep one store for all starts.
 export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
+MMRESNESKT_LAUNCHED=$(date +%s) # later checkpoints are this launch's own
+export MMRESNESKT_LAUNCHED
 exec "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \
     --nproc-per-node="$GPUS" \

@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     MMLogger.get_instance("mmresneskt", log_level="ERROR")  # timm's wrapper lists its features
     if args.table:
-        tables = {table: _paper_rows(rows) for table, rows in TABLES.items() if table != "table3"}
+        tables = {table: _paper_rows(rows) for table, rows in TABLES.items()}
         header = _PAPER_HEADER
     else:
         tables = {"configs": _config_rows(args.configs, args.shape)}

@@ -53,11 +53,12 @@ def check_parts(datasets: list[BaseDataset], key: str) -> None:
     """
     for dataset in datasets:
         where = f"{dataset.ann_file or dataset.data_root} ({key})"
-        if hasattr(dataset, "cat_ids") and str(dataset.ann_file).endswith(".json"):
+        local = dataset.ann_file and not getattr(dataset, "backend_args", None)
+        if local and hasattr(dataset, "cat_ids") and str(dataset.ann_file).endswith(".json"):
             _check_categories(dataset, where)
         if not len(dataset):
             raise UserError(f"{where} has no image. {_LOOK}")
-        if dataset.ann_file and not getattr(dataset, "backend_args", None):
+        if local:
             _check_images(dataset, where)
     if key != "test_dataloader" and datasets and all(map(_without_objects, datasets)):
         raise UserError(

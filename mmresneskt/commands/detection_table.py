@@ -11,7 +11,7 @@ from ..building import build
 from .classes import set_classes
 from .config import load_config
 from .errors import UserError
-from .paper import TABLES, DetectionRow
+from .paper import TABLE3, DetectionRow
 from .run_folder import test_in, train_in
 from .runner import use_amp
 from .schedule import set_epochs
@@ -36,7 +36,7 @@ def rows_of(recipe: str) -> tuple[DetectionRow, ...]:
     """
     if recipe not in RECIPES:
         raise UserError(f"table3 has no recipe {recipe}: choose from {', '.join(RECIPES)}")
-    return tuple(row for row in TABLES["table3"] if row.config(recipe).is_file())
+    return tuple(row for row in TABLE3 if row.config(recipe).is_file())
 
 
 def run_config(
@@ -53,6 +53,8 @@ def run_config(
     """
     cfg = load_config(str(row.config(recipe)), {"data_root": data} if data else {})
     set_classes(cfg, None)
+    if cfg.get("auto_scale_lr"):
+        cfg.auto_scale_lr.enable = True  # the COCO recipe's rate is for eight GPUs
     if epochs:
         set_epochs(cfg, epochs)
     if amp:

@@ -6,9 +6,11 @@ import os
 
 import torch
 from mmengine.config import Config
+from mmengine.runner import find_latest_checkpoint
 from torch import distributed
 
 _RANK, _RESTARTS = "RANK", "TORCHELASTIC_RESTART_COUNT"
+_LAUNCHED = "MMRESNESKT_LAUNCHED"  # seconds since 1970
 
 
 def is_main_process() -> bool:
@@ -16,9 +18,18 @@ def is_main_process() -> bool:
     return os.environ.get(_RANK, "0") == "0"
 
 
-def is_restarted() -> bool:
-    """Whether torchrun has started this process again because one of its group had died."""
-    return int(os.environ.get(_RESTARTS, 0)) > 0
+def checkpoint_of_this_launch(work_dir: str) -> str | None:
+    """The newest checkpoint, where torchrun has started this process again.
+
+    That is after one of its group had died. Checkpoints from before the launch, whose time
+    torchrun.sh hands on, are another run's, or what this one was told to start from.
+    """
+    if int(os.environ.get(_RESTARTS, 0)) == 0 or _LAUNCHED not in os.environ:
+        return None
+    newest = find_latest_checkpoint(work_dir) if os.path.isdir(work_dir) else None
+    if newest is None or os.path.getmtime(newest) < float(os.environ[_LAUNCHED]):
+        return None
+    return newest
 
 
 def prepare(cfg: Config) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,8 +51,12 @@ def main(argv: list[str] | None = None) -> None:
     for row, cfg in configs.items():
         data = find_data(cfg, table.EVALUATED_ON)
         settings = fingerprint(cfg, data, table.EVALUATED_ON)
-        for seed in [Path(args.checkpoint).name] if args.checkpoint else args.seeds:
-            found = results.find(row.name, seed, settings)
+        given = args.checkpoint and Path(args.checkpoint)
+        for seed in [given.name] if given else args.seeds:
+            run = dict(row=row.name, seed=seed, fingerprint=settings)
+            if given:
+                run["checkpoint"] = hashlib.sha256(given.read_bytes()).hexdigest()[:10]
+            found = results.find(run)
             if found:
                 print(f"{row.label}, seed {seed}: done on {found['date']}", flush=True)
                 continue
@@ -59,16 +64,17 @@ def main(argv: list[str] | None = None) -> None:
             print(f"{row.label}, seed {seed}: {folder}", flush=True)
             started = conditions()
             try:
-                if args.checkpoint:
-                    figures = detection_table.evaluate(cfg, Path(args.checkpoint), folder)
+                if given:
+                    figures = detection_table.evaluate(cfg, given, folder)
                 else:
                     figures = table.run(cfg, seed, folder)
             except UserError as error:
                 print(f"error: {row.label}, seed {seed}: {error}", file=sys.stderr, flush=True)
                 failed.append(f"{row.label} (seed {seed})")
                 continue
-            run = dict(row=row.name, seed=seed, fingerprint=settings, **figures)
-            results.add(dict(**run, **_settings(cfg, recipe, data), **started))
+            kept = dict(**run, **figures, **_settings(cfg, recipe, data), **started)
+            # how long a given checkpoint was trained is not known
+            results.add(dict(kept, epochs="-") if given else kept)
     print(f"\n{results.markdown(rows or all_rows)}\nresults: {results.write()}")
     if failed:
         raise UserError(
@@ -81,7 +87,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         prog="reproduce.py",
         description="Train the rows of a table. Started again, it goes on where it was.",
     )
-    parser.add_argument("table", choices=list(TABLES))
+    parser.add_argument("table", choices=[*TABLES, "table3"])
     parser.add_argument(
         "--rows",
         nargs="*",

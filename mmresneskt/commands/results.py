@@ -16,9 +16,11 @@ from .table import format_table
 
 _NOT_MEASURED = "not measured"
 _ENDING = ("epochs", "seeds", "conditions")
-# runs that agree in these are one way of running, of which the mean is taken
-_SETTINGS = ("fingerprint", "epochs", "recipe", "data", "amp", "hardware", "versions")
-_KEYS = {"row", "seed", "date", "commit", "train_images", "test_images", *_SETTINGS}
+_CONDITIONS = ("fingerprint", "epochs", "recipe", "data", "amp", "hardware", "versions")
+_KEYS = {"row", "seed", "date", "commit", "train_images", "test_images", *_CONDITIONS}
+# runs that agree in these are one way of running, of which the mean is taken; a checkpoint that
+# was given, and evaluated only, is one by itself
+_SETTINGS = (*_CONDITIONS, "checkpoint")
 
 
 class Results:
@@ -42,9 +44,9 @@ class Results:
         except OSError as error:
             raise UserError(f"results cannot be kept in {path.parent}: {error}") from error
 
-    def find(self, row: str, seed: int, fingerprint: str) -> dict | None:
-        """The run of a row with these settings and this seed, if there is one."""
-        return next((r for r in self.runs if _identity(r) == (row, seed, fingerprint)), None)
+    def find(self, run: dict) -> dict | None:
+        """The run with this one's row, seed, fingerprint and checkpoint, if there is one."""
+        return next((r for r in self.runs if _identity(r) == _identity(run)), None)
 
     def add(self, run: dict) -> None:
         """Add a run, beside what other processes have added since, and write."""
@@ -138,7 +140,7 @@ class Results:
         groups: dict[str, list[dict]] = {}
         for run in self.runs:
             if run["row"] == row.name:
-                key = json.dumps([run[name] for name in _SETTINGS], sort_keys=True)
+                key = json.dumps([run.get(name) for name in _SETTINGS], sort_keys=True)
                 groups.setdefault(key, []).append(run)
         return [sorted(runs, key=lambda run: run["seed"]) for runs in groups.values()]
 
@@ -162,7 +164,7 @@ class Results:
 
 
 def _identity(run: dict) -> tuple:
-    return run["row"], run["seed"], run["fingerprint"]
+    return run["row"], run["seed"], run["fingerprint"], run.get("checkpoint")
 
 
 def _statistics(runs: list[dict], key: str) -> dict[str, float | None]:

@@ -12,6 +12,7 @@ from mmengine.device import get_device
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS
+from mmengine.runner import set_random_seed
 
 from ..building import build, scope_of
 from ..speed import step_speeds
@@ -47,7 +48,7 @@ def _step(cfg: Config) -> Callable[[], object]:
     with scope_of(cfg):
         optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
-        torch.manual_seed(0)
+        set_random_seed(0)  # the same sizes and flips for each
         batch = pseudo_collate([dataset[i] for i in range(cfg.train_dataloader.batch_size)])
     # the preprocessor writes into the annotations
     return lambda: model.train_step(copy.deepcopy(batch), optimizer)

@@ -6,7 +6,7 @@ import argparse
 
 from ..visualization import CurvesHook
 from .data import check_data
-from .distributed import is_restarted
+from .distributed import checkpoint_of_this_launch
 from .errors import UserError
 from .runner import add_common_arguments, build_runner, configure, run, use_amp
 
@@ -28,8 +28,8 @@ def main(argv: list[str] | None = None) -> None:
                 f"the batch size (over all GPUs) that the learning rate is meant for"
             )
         cfg.auto_scale_lr.enable = True
-    # a run that torchrun has started again goes on, as it was meant to
-    args.resume = args.resume or ("auto" if is_restarted() else None)
+    # a run that torchrun has started again goes on where it was
+    args.resume = checkpoint_of_this_launch(cfg.work_dir) or args.resume
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == "auto" else args.resume

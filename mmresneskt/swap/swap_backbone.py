@@ -23,10 +23,11 @@ def swap_backbone(cfg: Config, name: str) -> Config:
     """A copy of a config of MMDetection or MMPretrain with another backbone in it.
 
     The strides of the maps stay, and with them heads and anchors; the number of stages,
-    dilation, deformable convolutions and plugins stay where the new backbone has them.
-    Type, depth, weights, image normalisation, and the channels that the neck or the head
-    expects become the new backbone's. Norms are kept in eval mode, and stages frozen, only
-    where weights fill them. Weights of the whole model (``load_from``) are left out.
+    dilation, deformable convolutions and plugins stay where the new backbone has them. Type, depth,
+    weights, image normalisation, and the channels that the neck or the head expects become the
+    new backbone's. Norms stay in eval mode and stages frozen, as far as the config has them so,
+    only with weights, and stages only where these fill them. Weights of the whole model
+    (``load_from``) are left out.
 
     Args:
         name: a key of :data:`BACKBONES`, which starts from its public weights;
@@ -92,7 +93,10 @@ def _settings(
         wanted["init_cfg"] = dict(type=new.initializer, checkpoint=weights)
         wanted.update(new.with_weights)
 
-    new_class = find_class(cfg, new.settings["type"])
+    try:
+        new_class = find_class(cfg, new.settings["type"])
+    except ImportError:
+        new_class = None
     if new_class is None:
         raise ValueError(f"{new.label} needs {new.settings['type']}, which is not installed")
     accepted = _arguments(new_class)
@@ -135,6 +139,11 @@ def _choose_maps(
             f"the model wants several maps of one stride, {[m.stride for m in before]}, as of "
             f"stacked networks; {name} has one of each"
         )
+    if max(chosen) < stages[-1]:
+        raise ValueError(
+            f"the model's coarsest map has stride {before[-1].stride}, and {name} goes on to "
+            f"{maps[-1].stride}: its last stages would stay unused, as in a model for small images"
+        )
     return tuple(chosen), [maps[i] for i in chosen]
 
 
@@ -155,7 +164,8 @@ def _leave_out_weights_of_the_whole(cfg: Config, holder: ConfigDict) -> None:
     if cfg.get("load_from"):
         cfg.load_from = None
     for part in (cfg.model, holder):
-        if (part.get("init_cfg") or {}).get("type") == "Pretrained":
+        initializer = part.get("init_cfg")
+        if isinstance(initializer, dict) and initializer.get("type") == "Pretrained":
             del part["init_cfg"]
 
 

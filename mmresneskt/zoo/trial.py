@@ -24,7 +24,8 @@ def trial(cfg: Config) -> None:
 
     Raises:
         Exception: whatever the model raises.
-        AssertionError: the step left the backbone as it was, or the prediction is incomplete.
+        AssertionError: the loss is not finite, a spatial attention gets no gradient, or the
+            prediction is incomplete.
     """
     cfg = copy.deepcopy(cfg)
     _leave_out_downloads(cfg.model)
