@@ -1,0 +1,86 @@
+"""Rows of Table 3: trained, evaluated, and their speed measured."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mmresneskt.speed import saved_bytes
+
+from .helpers import ROOT
+
+DETECTOR = "table3", "--rows", "resneskt50", "--recipe", "parcels", "--epochs", 1
+
+
+@pytest.fixture(scope="module")
+def detected(tmp_path_factory):
+    """A row of Table 3 on very few generated images, interrupted before it is evaluated."""
+    folder = tmp_path_factory.mktemp("table3")
+    work = folder / "clone"
+    shutil.copytree(ROOT, work, ignore=shutil.ignore_patterns(".*", "work_dirs", "results"))
+    config = work / "configs" / "faster_rcnn_resneskt_parcels.py"
+    text = config.read_text()
+    for old, new in (("num_images=480", "num_images=8"), ("num_images=100", "num_images=4")):
+        assert old in text
+        text = text.replace(old, new)
+    config.write_text(text + "model['backbone'] = dict(_delete_=True, type='ResNeSkt', depth=14)\n")
+
+    def reproduce(*arguments):
+        command = [sys.executable, str(work / "tools/reproduce.py"), *map(str, arguments)]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+
+    return folder, reproduce, reproduce(*DETECTOR)
+
+
+def test_a_row_of_table_3_is_trained_and_evaluated_on_its_test_set(detected):
+    folder, reproduce, first = detected
+    assert first.returncode == 0, first.stderr
+    file = folder / "results" / "table3_parcels.json"
+    (found,) = json.loads(file.read_text())["runs"]
+    assert (found["train_images"], found["test_images"], found["epochs"]) == (8, 4, 1)
+    assert all(found[name] <= 100 for name in ("ap", "ap50", "ap75", "ap_small"))
+    assert 10 < found["params"] < 30
+    again = reproduce(*DETECTOR)
+    assert "ResNeSkt-50, seed 0: done on" in again.stdout
+    text = file.with_suffix(".md").read_text()
+    assert text.count("not measured") == 4
+    assert "| ResNeSt-50 | 44.72 | 42.00 | not measured |" in text
+
+
+def test_a_checkpoint_of_a_row_is_evaluated_instead(detected):
+    folder, reproduce, _ = detected
+    (checkpoint,) = folder.glob("work_dirs/table3_parcels/resneskt50_*/epoch_1.pth")
+    done = reproduce(*DETECTOR, "--checkpoint", checkpoint)
+    assert done.returncode == 0, done.stderr
+    trained, evaluated = json.loads((folder / "results/table3_parcels.json").read_text())["runs"]
+    assert evaluated["seed"] == "epoch_1.pth"
+    assert evaluated["ap"] == trained["ap"]
+    assert evaluated["ap50"] == trained["ap50"]
+
+
+def test_speed_and_memory_are_measured_side_by_side(detected):
+    folder, reproduce, _ = detected
+    before = json.loads((folder / "results/table3_parcels.json").read_text())["runs"]
+    done = reproduce("table3", "--recipe", "parcels", "--rows", "resneskt50", "--speed")
+    assert done.returncode == 0, done.stderr
+    document = json.loads((folder / "results/table3_parcels.json").read_text())
+    assert document["runs"] == before
+    found = document["speed"]["rows"]["resneskt50"]
+    assert found["images_per_second"] > 0
+    assert 0.01 < found["memory"] < 10
+    assert "side by side in one run" in done.stdout
+
+
+def test_what_autograd_keeps_is_counted_once_and_without_parameters():
+    weight = torch.nn.Parameter(torch.ones(8, 8))
+    x = torch.ones(4, 8)
+
+    def step():
+        y = x @ weight  # keeps x, and weight, which is not counted
+        z = y.exp()  # keeps its result
+        (z * z + z.flatten().view(4, 8)).sum()  # keeps z twice, which is there once
+
+    assert saved_bytes(step) == 2 * 4 * 8 * 4
