@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
+from pathlib import Path
 from types import ModuleType
 
 from torch.torch_version import TorchVersion
@@ -43,6 +44,12 @@ def optional(library: str, submodule: str) -> ModuleType | None:
         warnings.warn(f"mmresneskt goes on without {library}: {problem}", stacklevel=2)
         return None
     return importlib.import_module(f"{library}.{submodule}")
+
+
+def configs_of(library: str) -> Path | None:
+    """The folder of configs that an installed MM library brings, None where it is absent."""
+    spec = importlib.util.find_spec(library)
+    return spec and Path(spec.submodule_search_locations[0], ".mim", "configs")
 
 
 def _problem(library: str) -> str | None:

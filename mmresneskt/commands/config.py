@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
+from ..environment import configs_of
 from ..swap import difference, swap_backbone
 from .distributed import is_main_process
 from .errors import UserError, did_you_mean
@@ -50,17 +50,15 @@ def load_config(filename: str, options: dict | None = None, backbone: str | None
 
 def _find(filename: str) -> Path:
     library, installed, name = filename.rpartition("::")
-    if installed:
-        spec = importlib.util.find_spec(library) if library.isidentifier() else None
-        if spec is None:
-            raise UserError(f"config {filename}: {library} is not installed")
-        folder = Path(spec.submodule_search_locations[0], ".mim", "configs")
-        path = folder / name
-        known = [f"{library}::{p.relative_to(folder)}" for p in folder.rglob("*.py")]
-    else:
-        path = Path(filename)
-        known = [str(p) for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
+    folder = configs_of(library) if library.isidentifier() else None
+    if installed and folder is None:
+        raise UserError(f"config {filename}: {library} is not installed")
+    path = folder / name if installed else Path(filename)
     if not path.is_file():
+        if installed:
+            known = [f"{library}::{p.relative_to(folder)}" for p in folder.rglob("*.py")]
+        else:
+            known = [str(p) for p in path.parent.glob("*.py")]  # none where there is no folder
         raise UserError(f"config {filename} does not exist.{did_you_mean(filename, known)}")
     return path
 

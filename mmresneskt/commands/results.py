@@ -58,7 +58,7 @@ class Results:
         return self.path.with_suffix(".md")
 
     def set_speed(self, speed: dict) -> None:
-        """Keep what :func:`mmresneskt.speed.training_speed` found, with its conditions."""
+        """Keep what :func:`mmresneskt.commands.row_speed.row_speed` found."""
         self._update([], speed)
 
     def markdown(self, rows: Sequence[Row]) -> str:

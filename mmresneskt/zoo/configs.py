@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from mmengine.config import Config
 
+from ..environment import configs_of
+
 
 def zoo_folder() -> Path:
     """``configs`` of the installed MMDetection."""
-    spec = importlib.util.find_spec("mmdet")
-    return Path(spec.submodule_search_locations[0], ".mim", "configs")
+    return configs_of("mmdet")
 
 
 def resnet50_configs() -> tuple[list[str], dict[str, str]]:
