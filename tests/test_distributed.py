@@ -14,6 +14,7 @@ import torch
 from mmengine.config import Config
 
 from mmresneskt.commands.distributed import checkpoint_of_this_launch, prepare
+from mmresneskt.sync_bn import replace_sync_bn
 from mmresneskt.visualization import read_scalars
 
 from .helpers import ROOT, run_tool
@@ -247,6 +248,12 @@ def test_one_process_and_gpus_are_left_to_mmengine():
     prepare(cfg)
     assert cfg.model.norm_cfg.type == "SyncBN"
     assert "model_wrapper_cfg" not in cfg
+
+
+def test_both_kinds_of_synchronised_norms_are_found_wherever_they_are():
+    model = dict(norm_cfg=dict(type="SyncBN"), heads=[dict(norm=dict(type="MMSyncBN", eps=0.1))])
+    assert replace_sync_bn(model) == 2
+    assert model == dict(norm_cfg=dict(type="BN"), heads=[dict(norm=dict(type="BN", eps=0.1))])
 
 
 @pytest.mark.parametrize("script", ["dist_train", "dist_test", "slurm_train", "slurm_test"])

@@ -10,7 +10,6 @@ from mmresneskt.zoo import resnet50_configs, trial
 from .helpers import randomize, run_tool
 
 CONFIGS = [
-    "atss/atss_r50_fpn_1x_coco.py",
     "cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py",
     "centernet/centernet-update_r50-caffe_fpn_ms-1x_coco.py",
     "dcn/faster-rcnn_r50-dconv-c3-c5_fpn_1x_coco.py",
@@ -29,6 +28,7 @@ CONFIGS = [
     "resnest/faster-rcnn_s50_fpn_syncbn-backbone+head_ms-range-1x_coco.py",
     "retinanet/retinanet_r50_fpn_1x_coco.py",
     "soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco.py",
+    "tood/tood_r50_fpn_1x_coco.py",
     "yolof/yolof_r50-c5_8xb8-1x_coco.py",
 ]
 

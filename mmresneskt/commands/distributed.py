@@ -9,6 +9,8 @@ from mmengine.config import Config
 from mmengine.runner import find_latest_checkpoint
 from torch import distributed
 
+from ..sync_bn import replace_sync_bn
+
 _RANK, _RESTARTS = "RANK", "TORCHELASTIC_RESTART_COUNT"
 _LAUNCHED = "MMRESNESKT_LAUNCHED"  # seconds since 1970
 
@@ -50,17 +52,5 @@ def prepare(cfg: Config) -> None:
     )
     if not cfg.get("model_wrapper_cfg"):
         cfg.model_wrapper_cfg = wrapper
-    if _replace_sync_bn(cfg.model) and is_main_process():
+    if replace_sync_bn(cfg.model) and is_main_process():
         print("SyncBN does not run on CPUs: BN takes its place in every process")
-
-
-def _replace_sync_bn(node: object) -> int:
-    """Replace in place; return how many there were."""
-    if isinstance(node, dict):
-        count = int(node.get("type") == "SyncBN")
-        if count:
-            node["type"] = "BN"
-        return count + sum(_replace_sync_bn(child) for child in node.values())
-    if isinstance(node, (list, tuple)):
-        return sum(_replace_sync_bn(child) for child in node)
-    return 0

@@ -7,12 +7,12 @@ import copy
 import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
-from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS
 from torch import nn
 
 from ..building import scope_of
 from ..layers import SpatialKernelAttention
+from ..sync_bn import replace_sync_bn
 from .inputs import synthetic_batch
 
 
@@ -29,11 +29,13 @@ def trial(cfg: Config) -> None:
     """
     cfg = copy.deepcopy(cfg)
     _leave_out_downloads(cfg.model)
+    replace_sync_bn(cfg.model)
     torch.manual_seed(0)
-    # a runner counts its iterations there, and some losses read it
-    MessageHub.get_current_instance().update_info("iter", 0)
+    # a runner counts there, and some losses read it
+    for counter in ("iter", "epoch"):
+        MessageHub.get_current_instance().update_info(counter, 0)
     with scope_of(cfg):
-        model = revert_sync_batchnorm(MODELS.build(cfg.model))
+        model = MODELS.build(cfg.model)
         model.init_weights()
         if "detector" in cfg.model:
             # a semi-supervised model has its detector twice, as student and as teacher
