@@ -70,7 +70,8 @@ def load_resnest(
         model: a ResNeSkt.
         source: path or URL of a checkpoint, or a state dict, with keys of the official
             repository, timm, MMDetection or MMPretrain, with or without the prefixes
-            ``module.`` and ``backbone.``. Keys of other parts of a model are passed over.
+            ``module.`` and ``backbone.``. Keys of other parts of a model are passed over, and
+            those of the last stages where the backbone is built without them.
         strict: raise when a key is missing, unknown or of another shape; otherwise load
             what fits and log the rest.
 
@@ -92,7 +93,8 @@ def load_resnest(
     # absent from files older than the counter, which nothing but momentum=None reads
     missing = {k for k in expected - state.keys() if not k.endswith("num_batches_tracked")}
     problems += [f"{k}: missing from the weights" for k in sorted(missing)]
-    unknown = state.keys() - target.keys()
+    unused = tuple(f"layer{stage}." for stage in range(model.num_stages + 1, 5))
+    unknown = {k for k in state.keys() - target.keys() if not k.startswith(unused)}
     problems += [f"{k}: not in the backbone" for k in sorted(unknown)]
     if problems:
         shown = "; ".join(problems[:_SHOWN])

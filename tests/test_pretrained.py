@@ -137,6 +137,16 @@ def test_what_resnest_lacks_is_left_alone_but_loaded_where_it_is_there():
         load_resnest(model, other)
 
 
+def test_stages_that_the_backbone_is_built_without_are_passed_over():
+    source = randomize(ResNeSkt(50, spatial_attention=False))
+    model = ResNeSkt(50, num_stages=3, out_indices=(2,))
+    report = load_resnest(model, source.state_dict())
+    assert report.matched
+    assert all(".spatial_attention." in name for name in report.untouched)
+    for name in report.matched:
+        assert torch.equal(model.state_dict()[name], source.state_dict()[name])
+
+
 @pytest.mark.parametrize("state", [{}, {"conv1.weight": torch.zeros(64, 3, 7, 7)}])
 def test_other_weights_are_refused(state):
     with pytest.raises(ValueError, match="not the weights of a ResNeSt"):

@@ -150,6 +150,7 @@ class ResNeSkt(BaseModule):
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
         self.zero_init_residual = zero_init_residual
+        self.num_stages = num_stages
         self.stage_blocks = DEPTHS[depth][:num_stages]
         self.feat_dim = base_channels * 2 ** (num_stages - 1) * EXPANSION
         self.out_channels = [base_channels * 2**i * EXPANSION for i in self.out_indices]
