@@ -1,0 +1,26 @@
+"""Checkpoints load without running code, or with a line that says why not.
+
+mmengine calls ``torch.load`` bare. From torch 2.6 on that refuses the classes that
+mmengine itself writes into a checkpoint, so a run cannot resume; before 2.6 it unpickles
+anything, so a stranger's file can run code. Here every checkpoint, from a file, a URL or
+any of mmengine's other schemes, goes one way: its checksums are verified, and it is loaded
+with ``weights_only=True`` (before 2.6 with an equally short list of allowed globals) plus
+the few harmless globals that mmengine needs. A file that needs more is refused; there is no
+second, unsafe try.
+"""
+
+from .errors import CheckpointError
+from .loading import load_file, read_back, require_resumable, trust
+from .safetensors_file import safetensors_bytes
+from .schemes import install, load_url
+
+__all__ = [
+    "CheckpointError",
+    "install",
+    "load_file",
+    "load_url",
+    "read_back",
+    "require_resumable",
+    "safetensors_bytes",
+    "trust",
+]

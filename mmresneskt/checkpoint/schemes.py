@@ -1,0 +1,122 @@
+"""Where mmengine takes checkpoints from, all read by :func:`load_file`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlparse
+
+import torch
+from mmengine.fileio import get_file_backend
+from mmengine.runner import checkpoint as mmengine_checkpoint
+from torch import hub
+
+from .errors import CheckpointError
+from .integrity import named_hash
+from .loading import load_file
+
+
+def load_url(
+    url: str,
+    model_dir: str | None = None,
+    map_location: str | torch.device | Callable | None = None,
+    progress: bool = True,
+    check_hash: bool = False,
+    file_name: str | None = None,
+) -> dict:
+    """Download to torch hub's cache, once, and load as :func:`load_file` does.
+
+    Takes the arguments of ``torch.hub.load_state_dict_from_url``. A name that ends in
+    ``-<sha256 prefix>`` is always checked against its content; ``-20240131`` is a date.
+
+    Raises:
+        OSError: the download failed; the message says which file to put where.
+        CheckpointError: the content does not match the hash in its name, or see
+            :func:`load_file`.
+    """
+    folder = Path(model_dir or Path(hub.get_dir()) / "checkpoints")
+    path = folder / (file_name or Path(urlparse(url).path).name)
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            hub.download_url_to_file(url, str(path), named_hash(path.name), progress)
+        except OSError as error:
+            raise OSError(
+                f"{url} cannot be downloaded ({error}). Without network: copy the file to {path}"
+            ) from None
+        except RuntimeError as error:  # the hash, checked before the file enters the cache
+            raise CheckpointError(f"{url} is damaged or not what its name says: {error}") from None
+    try:
+        return load_file(path, map_location)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{error} (from {url}; it is downloaded again when {path} is deleted)"
+        ) from error
+
+
+def install() -> None:
+    """Make mmengine, and so every MM library, load with :func:`load_file`."""
+    register = mmengine_checkpoint.CheckpointLoader.register_scheme
+    register(prefixes="", loader=load_from_local, force=True)
+    register(prefixes=("modelzoo://", "torchvision://"), loader=load_from_torchvision, force=True)
+    register(prefixes=("open-mmlab://", "openmmlab://"), loader=load_from_openmmlab, force=True)
+    register(prefixes=[r"(\S+\:)?s3://", r"(\S+\:)?petrel://"], loader=load_from_ceph, force=True)
+    register(prefixes="pavi://", loader=load_from_pavi, force=True)
+    # http:// and mmcls:// end in this function
+    mmengine_checkpoint.load_url = load_url
+
+
+# mmengine prints these functions' names, from the eleventh letter on
+def load_from_local(filename: str, map_location: object = None) -> dict:
+    return load_file(filename, map_location)
+
+
+def load_from_torchvision(filename: str, map_location: object = None) -> dict:
+    url = _look_up(filename, mmengine_checkpoint.get_torchvision_models())
+    return mmengine_checkpoint.load_from_http(url, map_location=map_location)
+
+
+def load_from_openmmlab(filename: str, map_location: object = None) -> dict:
+    models = mmengine_checkpoint.get_external_models()
+    renamed = mmengine_checkpoint.get_deprecated_model_names()
+    models.update({old: models[new] for old, new in renamed.items() if new in models})
+    place = _look_up(filename, models)
+    if place.startswith(("http://", "https://")):
+        return mmengine_checkpoint.load_from_http(place, map_location=map_location)
+    cache = os.getenv("XDG_CACHE_HOME", "~/.cache")
+    return load_file(
+        Path(os.getenv("MMENGINE_HOME", f"{cache}/mmengine")).expanduser() / place, map_location
+    )
+
+
+def load_from_ceph(filename: str, map_location: object = None) -> dict:
+    backend = get_file_backend(filename, backend_args={"backend": "petrel"})
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / Path(urlparse(filename).path).name
+        path.write_bytes(backend.get(filename))
+        return load_file(path, map_location)
+
+
+def load_from_pavi(filename: str, map_location: object = None) -> dict:
+    try:
+        from pavi import modelcloud
+    except ImportError as error:
+        raise ImportError(f"{filename} needs the pavi package") from error
+    model = modelcloud.get(filename.partition("://")[2])
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / Path(model.name).name
+        model.download(str(path))
+        return load_file(path, map_location)
+
+
+def _look_up(filename: str, models: dict[str, str]) -> str:
+    name = filename.partition("://")[2]
+    if name not in models:
+        near = difflib.get_close_matches(name, models, n=1)
+        raise CheckpointError(
+            f"mmengine knows no weights {filename}.{f' Did you mean {near[0]}?' if near else ''}"
+        )
+    return models[name]
