@@ -10,6 +10,7 @@ require("mmengine", "mmcv")
 
 from . import checkpoint, ops  # noqa: E402
 from .backbones import ResNeSkt  # noqa: E402
+from .deploy import deploy  # noqa: E402
 from .pretrained import LoadReport, load_resnest  # noqa: E402
 from .pretrained_se import TimmSEPretrained  # noqa: E402
 from .registry import register_backbone  # noqa: E402
@@ -21,6 +22,7 @@ __all__ = [
     "ResNeSkt",
     "TimmSEPretrained",
     "__version__",
+    "deploy",
     "load_resnest",
     "swap_backbone",
 ]
