@@ -26,6 +26,7 @@ from mmengine.structures import InstanceData
 from ..files import write_whole
 from ..imagenet10.images import CorruptImage
 from ..visualization import draw_boxes
+from .arguments import positive
 from .errors import UserError
 from .images import find_images, picture_files, read_image, report_skipped, write_picture
 from .trained import Trained, add_trained_arguments
@@ -85,7 +86,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_trained_arguments(parser, "predictions")
-    parser.add_argument("--batch-size", type=_positive, default=1, help="default: %(default)s")
+    parser.add_argument("--batch-size", type=positive, default=1, help="default: %(default)s")
     parser.add_argument(
         "--score-thr",
         type=float,
@@ -93,13 +94,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help="boxes under this score are not drawn, but written; default: %(default)s",
     )
     return parser.parse_args(argv)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not allowed: give 1 or more")
-    return value
 
 
 def _detect(trained: Trained, images: dict[int, Path]) -> list[InstanceData]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from . import classification_table, detection_table
+from .arguments import positive
 from .conditions import conditions
 from .data import check_data
 from .errors import UserError, did_you_mean
@@ -95,7 +96,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help="names as in configs/NAME_imagenet10.py and configs/faster_rcnn_NAME.py (default: "
         "all); without a name nothing is trained and the table is written from what is measured",
     )
-    parser.add_argument("--epochs", type=_positive, help="the recipe's schedule is scaled")
+    parser.add_argument("--epochs", type=positive, help="the recipe's schedule is scaled")
     parser.add_argument(
         "--data",
         metavar="FOLDER",
@@ -129,13 +130,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     if args.checkpoint and (len(args.rows or ()) != 1 or not Path(args.checkpoint).is_file()):
         parser.error("--checkpoint takes a file, and the one row that it belongs to by --rows")
     return args
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
 
 
 def select(

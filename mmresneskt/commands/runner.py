@@ -15,7 +15,9 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ..backbones import ResNeSkt
+from ..checkpoint import trust
 from ..swap import BACKBONES
+from .arguments import add_trust_argument
 from .classes import set_classes
 from .config import dataloaders, default_work_dir, load_config
 from .dataset_checks import check_datasets
@@ -42,6 +44,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         'data_root=FOLDER; lists as key="[a,b]" without spaces',
     )
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    add_trust_argument(parser)
     # torchrun's predecessors pass it under either name
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -53,6 +56,7 @@ def configure(args: argparse.Namespace) -> Config:
     Raises:
         UserError: see :func:`load_config` and :func:`set_classes`.
     """
+    trust(args.trust_checkpoint)
     cfg = load_config(args.config, args.cfg_options, args.backbone)
     set_classes(cfg, (args.cfg_options or {}).get("classes"))
     cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir, args.backbone)

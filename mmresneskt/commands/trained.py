@@ -9,12 +9,15 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.dataset import Compose
 from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import CheckpointLoader, load_state_dict
 from torch import nn
 
+from ..building import build
+from ..checkpoint import trust
 from ..pipeline import test_pipeline
 from ..swap import BACKBONES
+from .arguments import add_trust_argument
 from .classes import set_classes
 from .config import leaves, load_config
 from .errors import UserError, explain
@@ -42,6 +45,7 @@ def add_trained_arguments(parser: argparse.ArgumentParser, out: str) -> None:
         metavar="KEY=VALUE",
         help="override settings of the config, e.g. model.backbone.depth=101",
     )
+    add_trust_argument(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -66,34 +70,53 @@ class Trained:
     def __init__(
         self, args: argparse.Namespace, kind: type = nn.Module, what: str = "model"
     ) -> None:
+        trust(args.trust_checkpoint)
         cfg = load_config(args.config, args.cfg_options, args.backbone)
-        checkpoint = _read(args.checkpoint)
-        meta = (checkpoint.get("meta") or {}).get("dataset_meta") or {}
-        meta = {key.lower(): value for key, value in meta.items()}  # MMDetection 2 wrote CLASSES
-        _settle_classes(cfg, meta.get("classes"))
+        checkpoint = read_checkpoint(args.checkpoint)
+        meta = dataset_meta(checkpoint)
+        settle_classes(cfg, meta.get("classes"))
         self.pipeline = _pipeline(cfg, args.config)
-        model = _build(cfg, args.config)
+        init_default_scope(cfg.get("default_scope", "mmdet"))  # for what the model looks up later
+        model = build_model(cfg, args.config)
         if not isinstance(model, kind):
             raise UserError(f"config {args.config}: {type(model).__name__} is no {what}")
-        _fill(model, checkpoint, args)
+        fill(model, weights(checkpoint), args.checkpoint, args.config)
         self.dataset_meta = meta if meta.get("classes") else _meta_of_test_dataset(cfg)
         self.model = _to_device(model, args.device).eval()
         self.model.cfg = cfg
 
 
-def _read(filename: str) -> dict:
+def read_checkpoint(filename: str) -> dict:
+    """A checkpoint in CPU memory, from a file, a URL or another of mmengine's schemes.
+
+    Raises:
+        UserError: it is not there, or :func:`mmresneskt.checkpoint.load_file` refuses it.
+    """
     if "://" not in filename and not Path(filename).expanduser().is_file():
         raise UserError(f"checkpoint {filename} does not exist")
     try:
-        checkpoint = CheckpointLoader.load_checkpoint(filename, map_location="cpu")
-    except Exception as error:  # a damaged file can raise anything
+        return CheckpointLoader.load_checkpoint(filename, map_location="cpu")
+    except Exception as error:  # of the network, of the file
         raise UserError(explain(error)) from error
-    if not isinstance(checkpoint, dict):
-        raise UserError(f"checkpoint {filename} holds no weights")
-    return checkpoint
 
 
-def _settle_classes(cfg: Config, classes: tuple[str, ...] | None) -> None:
+def dataset_meta(checkpoint: dict) -> dict:
+    """What a checkpoint says about the data of its training; nothing where it does not."""
+    meta = (checkpoint.get("meta") or {}).get("dataset_meta")
+    # MMDetection 2 wrote CLASSES
+    return {str(k).lower(): v for k, v in meta.items()} if isinstance(meta, dict) else {}
+
+
+def weights(checkpoint: dict) -> dict[str, torch.Tensor]:
+    """The entries of a checkpoint, without the prefix of a model that ran on several GPUs.
+
+    mmengine puts averaged weights (EMAHook) in the place of the last ones.
+    """
+    given = checkpoint.get("state_dict", checkpoint)
+    return {str(key).removeprefix("module."): value for key, value in given.items()}
+
+
+def settle_classes(cfg: Config, classes: tuple[str, ...] | None) -> None:
     """Where the training data decided the classes, the checkpoint knows them without it."""
     if any(d.get("type") in _CLASSES_OF_THE_DATA for d in leaves(cfg).values()):
         set_classes(cfg, classes and list(classes))
@@ -106,22 +129,32 @@ def _pipeline(cfg: Config, filename: str) -> Compose:
         raise UserError(f"config {filename}: {explain(error)}") from error
 
 
-def _build(cfg: Config, filename: str) -> nn.Module:
+def build_model(cfg: Config, filename: str) -> nn.Module:
+    """The model of a config, for one process.
+
+    Raises:
+        UserError: it has none, or one that cannot be built.
+    """
     if not cfg.get("model"):
         raise UserError(f"config {filename} has no model")
-    init_default_scope(cfg.get("default_scope", "mmdet"))
     if cfg.get("data_preprocessor") and "data_preprocessor" not in cfg.model:
         cfg.model.data_preprocessor = cfg.data_preprocessor  # as the Runner does for MMPretrain
     try:
-        return revert_sync_batchnorm(MODELS.build(cfg.model))
+        return revert_sync_batchnorm(build(cfg, cfg.model))
     except Exception as error:
         raise UserError(explain(error)) from error
 
 
-def _fill(model: nn.Module, checkpoint: dict, args: argparse.Namespace) -> None:
-    """Load the weights; mmengine alone would only log those that do not fit."""
-    given = checkpoint.get("state_dict", checkpoint)
-    given = {key.removeprefix("module."): value for key, value in given.items()}
+def fill(model: nn.Module, given: dict, checkpoint: str, config: str) -> None:
+    """Load all of a model's weights; mmengine alone would only log those that do not fit.
+
+    Args:
+        given: of :func:`weights`.
+        checkpoint, config: their names, for the message.
+
+    Raises:
+        UserError: they do not fit.
+    """
     shapes = {key: value.shape for key, value in model.state_dict().items()}
     try:
         load_state_dict(model, given, strict=True)
@@ -129,7 +162,7 @@ def _fill(model: nn.Module, checkpoint: dict, args: argparse.Namespace) -> None:
         fit = [k for k, v in given.items() if getattr(v, "shape", None) == shapes.get(k, ())]
         odd = [k for k in (*shapes, *given) if k not in fit]
         raise UserError(
-            f"checkpoint {args.checkpoint} does not fit config {args.config}: "
+            f"checkpoint {checkpoint} does not fit config {config}: "
             f"{len(fit) or 'none'} of the model's {len(shapes)} entries and of the checkpoint's "
             f"{len(given)} have the same name and shape; {odd[0]} does not"
         ) from error
