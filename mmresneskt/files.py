@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ except ImportError:  # not on Windows
 
 
 def write_whole(path: str | Path, data: bytes) -> Path:
-    """Replace a file at once: a reader sees the old one or the new one.
+    """Replace a file at once: a reader sees the old one or the new one, after a crash too.
 
     Raises:
         OSError: it cannot be written; the old file stays, and nothing else is left behind.
@@ -23,11 +24,47 @@ def write_whole(path: str | Path, data: bytes) -> Path:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.write_bytes(data)
-        os.replace(draft, path)
+        replace(draft, path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
     return path
+
+
+def replace(draft: Path, path: Path) -> None:
+    """Give a finished file or folder its name, once its content is on the disk.
+
+    Without the order "content, name, folder" a machine that loses power can be left with the
+    new name on an empty file. A folder in the way is removed first: it cannot be replaced.
+
+    Raises:
+        OSError: it cannot be done; ``path`` is what it was, unless it is a folder.
+    """
+    parts = [p for p in draft.rglob("*") if p.is_file()] if draft.is_dir() else [draft]
+    for part in parts:
+        _sync(part)
+    if path.is_dir():
+        shutil.rmtree(path)
+    os.replace(draft, path)
+    _sync(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder and what is in it; nothing there is no error."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":  # which cannot open a folder
+        return
+    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def lock_folder(folder: Path, patience: float) -> int | None:

@@ -13,7 +13,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmresneskt.commands.distributed import checkpoint_of_this_launch, prepare
+from mmresneskt.commands.distributed import prepare
+from mmresneskt.commands.resume import set_resume
 from mmresneskt.sync_bn import replace_sync_bn
 from mmresneskt.visualization import read_scalars
 
@@ -301,16 +302,21 @@ SLURM_NODEID=0 "$@" & SLURM_NODEID=1 "$@" & wait -n && wait -n
 
 
 def test_only_this_launchs_checkpoints_are_gone_on_with(tmp_path, monkeypatch):
+    def chosen(folder):
+        cfg = Config(dict(work_dir=str(folder), load_from="given.pth"))
+        set_resume(cfg, None)
+        return cfg.load_from
+
     checkpoint = tmp_path / "epoch_1.pth"
-    checkpoint.touch()
+    torch.save(dict(meta=dict(epoch=1, iter=1), message_hub={}, state_dict={}), checkpoint)
     (tmp_path / "last_checkpoint").write_text(str(checkpoint))
     os.utime(checkpoint, (1000, 1000))
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    assert checkpoint_of_this_launch(tmp_path) is None  # started without torchrun.sh
+    assert chosen(tmp_path) == "given.pth"  # started without torchrun.sh
     monkeypatch.setenv("MMRESNESKT_LAUNCHED", "1001")
-    assert checkpoint_of_this_launch(tmp_path) is None  # another run's
+    assert chosen(tmp_path) == "given.pth"  # another run's
     monkeypatch.setenv("MMRESNESKT_LAUNCHED", "1000")
-    assert checkpoint_of_this_launch(tmp_path) == str(checkpoint)
-    assert checkpoint_of_this_launch(tmp_path / "new") is None
+    assert chosen(tmp_path) == str(checkpoint)
+    assert chosen(tmp_path / "new") == "given.pth"
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
-    assert checkpoint_of_this_launch(tmp_path) is None
+    assert chosen(tmp_path) == "given.pth"

@@ -6,7 +6,6 @@ import os
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import find_latest_checkpoint
 from torch import distributed
 
 from ..sync_bn import replace_sync_bn
@@ -20,18 +19,15 @@ def is_main_process() -> bool:
     return os.environ.get(_RANK, "0") == "0"
 
 
-def checkpoint_of_this_launch(work_dir: str) -> str | None:
-    """The newest checkpoint, where torchrun has started this process again.
+def started_again() -> float | None:
+    """When this launch began (seconds since 1970), if torchrun has started its processes again.
 
-    That is after one of its group had died. Checkpoints from before the launch, whose time
+    That is after one of them had died. Checkpoints from before the launch, whose time
     torchrun.sh hands on, are another run's, or what this one was told to start from.
     """
     if int(os.environ.get(_RESTARTS, 0)) == 0 or _LAUNCHED not in os.environ:
         return None
-    newest = find_latest_checkpoint(work_dir) if os.path.isdir(work_dir) else None
-    if newest is None or os.path.getmtime(newest) < float(os.environ[_LAUNCHED]):
-        return None
-    return newest
+    return float(os.environ[_LAUNCHED])
 
 
 def prepare(cfg: Config) -> None:

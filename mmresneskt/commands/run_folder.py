@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..files import lock_folder, write_whole
+from ..files import lock_folder, remove, write_whole
 from ..visualization import read_scalars
 from .errors import UserError
 
@@ -89,4 +89,5 @@ def _rewind(folder: Path) -> None:
     if before.exists():
         write_whole(pointer, str(before.resolve()).encode())
     else:
+        remove(folder / f"epoch_{epoch}.pth")
         pointer.unlink()

@@ -16,6 +16,7 @@ from torch import nn
 
 from ..backbones import ResNeSkt
 from ..checkpoint import trust
+from ..survival import surviving
 from ..swap import BACKBONES
 from .arguments import add_trust_argument
 from .classes import set_classes
@@ -89,11 +90,12 @@ def build_runner(cfg: Config) -> Runner:
             that cannot be built.
     """
     checkpoint = cfg.get("load_from")
-    if checkpoint and "://" not in checkpoint and not Path(checkpoint).expanduser().is_file():
+    if checkpoint and "://" not in checkpoint and not Path(checkpoint).expanduser().exists():
         raise UserError(f"checkpoint {checkpoint} does not exist")
     prepare(cfg)
     try:
-        runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+        kind = RUNNERS.get(cfg.get("runner_type", "Runner"))
+        runner = surviving(kind).from_cfg(cfg)
     except Exception as error:
         raise UserError(explain(error)) from error
     _check_neck(runner.model.module if is_model_wrapper(runner.model) else runner.model)

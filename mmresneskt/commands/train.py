@@ -6,8 +6,8 @@ import argparse
 
 from ..visualization import CurvesHook
 from .data import check_data
-from .distributed import checkpoint_of_this_launch
 from .errors import UserError
+from .resume import set_resume
 from .runner import add_common_arguments, build_runner, configure, run, use_amp
 
 
@@ -28,11 +28,7 @@ def main(argv: list[str] | None = None) -> None:
                 f"the batch size (over all GPUs) that the learning rate is meant for"
             )
         cfg.auto_scale_lr.enable = True
-    # a run that torchrun has started again goes on where it was
-    args.resume = checkpoint_of_this_launch(cfg.work_dir) or args.resume
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == "auto" else args.resume
+    set_resume(cfg, args.resume)
     check_data(cfg, ("train", "val"))
     runner = build_runner(cfg)
     runner.register_hook(CurvesHook())

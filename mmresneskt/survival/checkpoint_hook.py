@@ -1,0 +1,210 @@
+"""Checkpoints that are written whole or not at all."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend
+from mmengine.hooks import CheckpointHook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from ..checkpoint import CheckpointError, read_back
+from ..files import remove, replace, write_whole
+from .disk_full import explain
+from .stop import stop_together
+
+_INTERRUPTED = "interrupted_ckpt"
+
+
+@HOOKS.register_module(force=True)
+class WholeCheckpointHook(CheckpointHook):
+    """mmengine's CheckpointHook, with its options, for machines that may die at any moment.
+
+    mmengine writes into the file's final name, deletes the old checkpoint before it writes
+    the new one, and writes over the current one to note in it which is the best. Here each is
+    written under another name in the same folder, read back, and only then given its name;
+    ``last_checkpoint`` follows, and what is obsolete goes last. A file that has another name
+    as well (a hard link) keeps its content under that one. What a killed run has left
+    unfinished is removed by the next one in the folder.
+
+    The runner writes, as it always does, so that FlexibleRunner's strategies work: one file
+    from the main process, or a folder with a file from each (FSDP's sharded state, DeepSpeed).
+    Only files are read back. Storage that is no file system (``s3://``) has no names to
+    change; there mmengine's way is kept.
+
+    Raises:
+        Stop: a checkpoint cannot be written or read back: the disk is full, for example. All
+            processes end; the checkpoints before it are as they were.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        super().before_train(runner)
+        self._progress: dict[str, int] = {}
+        if is_main_process():
+            self._remove_unfinished()
+
+    def save_now(self, runner: Runner) -> str:
+        """Save at the end of an iteration, before the next checkpoint is due; return the path.
+
+        ``--resume`` goes on from it; the next regular checkpoint takes its place.
+        """
+        step = runner.iter + 1
+        name = f"iter_{step}.pth"
+        path = self.file_backend.join_path(self.out_dir, name)
+        if path != self.last_ckpt:
+            runner.message_hub.update_info(_INTERRUPTED, path)
+            self.write(runner, name, dict(epoch=runner.epoch, iter=step), pointed_to=path)
+        return path
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        # FlexibleRunner puts its own numbers there, one too many after an evaluation
+        checkpoint["meta"].update(self._progress)
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        name, hub = self.filename_tmpl.format(step), runner.message_hub
+        kept = list(self.keep_ckpt_ids) if self.max_keep_ckpts > 0 else []
+        if self.max_keep_ckpts > 0 and step not in kept:
+            kept.append(step)
+            # with the one to be removed: if this process dies before it does, the next one will
+            hub.update_info("keep_ckpt_ids", kept)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        hub.update_info("last_ckpt", self.last_ckpt)
+        self.write(
+            runner,
+            name,
+            meta,
+            self.last_ckpt,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            **self.args,
+        )
+        interrupted = hub.runtime_info.pop(_INTERRUPTED, None)
+        if interrupted not in (None, self.last_ckpt):
+            self._remove(interrupted)
+        if self.max_keep_ckpts > 0:
+            for old in kept[: -self.max_keep_ckpts]:
+                old_name = self.filename_tmpl.format(old)
+                self._remove(self.file_backend.join_path(self.out_dir, old_name))
+            self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
+            hub.update_info("keep_ckpt_ids", list(self.keep_ckpt_ids))
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        if not self.save_best:
+            return
+        before = self._best
+        self._best = dict.fromkeys(before)  # else it is removed before the new one is written
+        super()._save_best_checkpoint(_WholeRunner(self, runner), metrics)
+        found = self._best
+        self._best = {key: path or before.get(key) for key, path in found.items()}
+        for key, old in before.items():
+            if old and found[key] not in (None, old):
+                self._remove(old)
+                runner.logger.info(f"The previous best checkpoint {old} is removed")
+
+    @property
+    def _best(self) -> dict[str, str | None]:
+        """The best checkpoint's path by metric; mmengine has it in one of two places."""
+        if len(self.key_indicators) == 1:
+            return {"": self.best_ckpt_path}
+        return dict(self.best_ckpt_path_dict)
+
+    @_best.setter
+    def _best(self, paths: dict[str, str | None]) -> None:
+        if len(self.key_indicators) == 1:
+            self.best_ckpt_path = paths[""]
+        else:
+            self.best_ckpt_path_dict = paths
+
+    def write(
+        self, runner: Runner, name: str, meta: dict, pointed_to: str | None = None, **options: Any
+    ) -> None:
+        """Write a checkpoint; every process has to call it.
+
+        Args:
+            name: of the file.
+            meta: ``epoch`` and ``iter`` to go on from.
+            pointed_to: its path, if ``last_checkpoint`` shall name it.
+            options: of ``runner.save_checkpoint``.
+        """
+        runner = runner.itself if isinstance(runner, _WholeRunner) else runner
+        local = isinstance(self.file_backend, LocalBackend)
+        draft = _unfinished(name) if local else name
+        self._progress = dict(meta)
+
+        def write() -> None:
+            runner.save_checkpoint(
+                self.out_dir,
+                draft,
+                self.file_client_args,
+                meta=meta,
+                by_epoch=self.by_epoch,
+                backend_args=self.backend_args,
+                **options,
+            )
+
+        def give_name() -> None:
+            if not is_main_process():
+                return
+            if local:
+                path = Path(self.out_dir, draft)
+                if path.is_file():
+                    read_back(path)
+                replace(path, path.with_name(name))
+            if pointed_to:
+                write_whole(Path(runner.work_dir, "last_checkpoint"), pointed_to.encode())
+
+        self._together(name, write)
+        self._together(name, give_name)
+
+    def _together(self, name: str, step: Callable[[], None]) -> None:
+        """Take a step in every process; where it fails in one, none goes on."""
+        problem = None
+        try:
+            step()
+        except (OSError, CheckpointError) as error:
+            self._remove_unfinished()
+            problem = (
+                f"checkpoint {name} cannot be written to {self.out_dir}: "
+                f"{explain(error, self.out_dir)}. The checkpoints before it are intact, and "
+                f"--resume goes on from the last one"
+            )
+        stop_together(problem)
+
+    def _remove_unfinished(self) -> None:
+        if isinstance(self.file_backend, LocalBackend):
+            for leftover in Path(self.out_dir).glob(_unfinished("*")):
+                remove(leftover)
+
+    def _remove(self, path: str) -> None:
+        if not is_main_process():
+            return
+        if self.file_backend.isdir(path):
+            self.file_backend.rmtree(path)
+        elif self.file_backend.isfile(path):
+            self.file_backend.remove(path)
+
+
+class _WholeRunner:
+    """A runner whose ``save_checkpoint`` writes whole files, for mmengine's choice of the best."""
+
+    def __init__(self, hook: WholeCheckpointHook, runner: Runner) -> None:
+        self._hook, self.itself = hook, runner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.itself, name)
+
+    def save_checkpoint(
+        self, out_dir: str, filename: str, file_client_args: Any = None, **options: Any
+    ) -> None:
+        meta = options.pop("meta")
+        wanted = {k: options[k] for k in ("save_optimizer", "save_param_scheduler")}
+        self._hook.write(self.itself, filename, meta, **wanted)
+
+
+def _unfinished(name: str) -> str:
+    return f".{name}.unfinished"
