@@ -26,7 +26,7 @@ def require(*libraries: str) -> None:
         ImportError: one line naming what is missing or too old and the command to run.
     """
     for library in libraries:
-        problem = _problem(library)
+        problem = problem_of(library)
         if problem:
             raise ImportError(problem) from None
 
@@ -39,7 +39,7 @@ def optional(library: str, submodule: str) -> ModuleType | None:
     """
     if importlib.util.find_spec(library) is None:
         return None
-    problem = _problem(library)
+    problem = problem_of(library)
     if problem:
         warnings.warn(f"mmresneskt goes on without {library}: {problem}", stacklevel=2)
         return None
@@ -52,7 +52,8 @@ def configs_of(library: str) -> Path | None:
     return spec and Path(spec.submodule_search_locations[0], ".mim", "configs")
 
 
-def _problem(library: str) -> str | None:
+def problem_of(library: str) -> str | None:
+    """Why a library cannot be used, and what to do; None where it can."""
     command = f"pip install '{_DISTRIBUTION.get(library, library)}>={OLDEST[library]}'"
     try:
         module = importlib.import_module(library)

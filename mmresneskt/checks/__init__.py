@@ -1,0 +1,74 @@
+"""What is wrong with a config, its data and its installation, found before training starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mmengine.config import Config
+
+from .build import model_of, unbuildable
+from .datasets import annotation_problems, check_datasets, dataset_problems, part_problems
+from .disk import room_for_checkpoints
+from .files import check_data, missing_checkpoints, missing_data
+from .findings import Finding, report
+from .model import frozen_without_weights, unmatched_weights, wrong_channels
+from .names import misspelt
+from .values import out_of_range
+from .versions import clashing_versions
+
+__all__ = [
+    "Finding",
+    "check_data",
+    "check_datasets",
+    "dataset_problems",
+    "find_problems",
+    "part_problems",
+    "report",
+    "wrong_channels",
+]
+
+
+def find_problems(cfg: Config, parts: tuple[str, ...] = ("train", "val")) -> list[Finding]:
+    """All that can be told without reading the images and without training.
+
+    A mistake is told once: what depends on a part that is known to be wrong is not asked.
+
+    Args:
+        cfg: with its classes settled (:func:`mmresneskt.commands.classes.set_classes`).
+        parts: whose data will be read: "train", "val", "test".
+    """
+    findings = [*clashing_versions(cfg), *misspelt(cfg), *out_of_range(cfg)]
+    findings += _new(unbuildable(cfg), findings)
+    findings += missing_data(cfg, parts)
+    findings += missing_checkpoints(cfg)
+    findings += annotation_problems(cfg, parts)
+    findings += frozen_without_weights(cfg)
+    if has_error(findings, "model"):
+        return findings
+    model, problems = model_of(cfg)
+    findings += problems
+    if model is not None:
+        findings += wrong_channels(cfg)
+        findings += unmatched_weights(cfg, model)
+        findings += room_for_checkpoints(cfg, model)
+    return findings
+
+
+def has_error(findings: list[Finding], key: str) -> bool:
+    """Whether an error is at the dotted key or below it."""
+    return any(
+        f.level == "error" and (f.key == key or f.key.startswith(f"{key}.")) for f in findings
+    )
+
+
+def _new(later: Iterator[Finding], findings: list[Finding]) -> list[Finding]:
+    """Without those at, above or below a key that is told of already."""
+    return [
+        finding
+        for finding in later
+        if not any(
+            told.key and (f"{told.key}.".startswith(f"{finding.key}.")
+                          or f"{finding.key}.".startswith(f"{told.key}."))
+            for told in findings
+        )
+    ]  # fmt: skip

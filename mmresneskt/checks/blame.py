@@ -1,0 +1,102 @@
+"""Trace an error raised while a part of a config was built to the setting at fault."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterator
+
+from mmengine.config import ConfigDict
+
+from ..commands.errors import explain
+from .findings import Finding, error
+from .tree import nodes
+
+
+def blame(failure: Exception, key: str, cfg: ConfigDict, build: Callable) -> Finding:
+    """The finding that tells of ``failure``, at the most exact key that can be told.
+
+    The part is that of the innermost constructor which was running, the setting the one
+    whose removal lets the whole be built, or that the message names.
+
+    Args:
+        key, cfg: dotted key and contents of what was built.
+        build: builds from ``cfg`` and the like; called again a few times.
+    """
+    part_key, part = _part(failure, key, cfg)
+    text = explain(failure)
+    name = _setting(text, part_key[len(key) :].lstrip("."), part, cfg, build)
+    if name is None:
+        return error(part_key, text)
+    return error(f"{part_key}.{name}", f"{name}={_short(part[name])}: {text}")
+
+
+def causes(failure: BaseException) -> Iterator[BaseException]:
+    """The error and those that it was raised from, the innermost last."""
+    seen: set[int] = set()
+    cause: BaseException | None = failure
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _part(failure: Exception, key: str, cfg: ConfigDict) -> tuple[str, ConfigDict]:
+    typed: dict[str, tuple[str, ConfigDict]] = {}
+    for part_key, part in nodes(cfg, key):
+        typed.setdefault(_name(part.get("type")), (part_key, part))
+    for cause in reversed(list(causes(failure))):
+        text = str(cause.args[0]) if cause.args else ""
+        # raised by the call itself: no frame of the constructor is there
+        for name in re.findall(r"(\w+)\.__init__\(\) |^(\w+) is not in the", text):
+            if (found := typed.get(name[0] or name[1])) is not None:
+                return found
+        for name in reversed(list(_constructors(cause))):
+            if name in typed:
+                return typed[name]
+    return key, cfg
+
+
+def _constructors(cause: BaseException) -> Iterator[str]:
+    """Classes whose constructors were running, the innermost last."""
+    trace = cause.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        if frame.f_code.co_name == "__init__" and "self" in frame.f_locals:
+            yield type(frame.f_locals["self"]).__name__
+        trace = trace.tb_next
+
+
+def _name(kind: object) -> str:
+    return kind.rpartition(".")[2] if isinstance(kind, str) else getattr(kind, "__name__", "")
+
+
+def _setting(
+    text: str, path: str, part: ConfigDict, cfg: ConfigDict, build: Callable
+) -> str | None:
+    cures = []
+    for name in part:
+        if name == "type":
+            continue
+        changed = copy.deepcopy(cfg)
+        node = changed
+        for step in path.split(".") if path else ():
+            node = node[int(step)] if isinstance(node, (list, tuple)) else node[step]
+        del node[name]
+        try:
+            build(changed)
+        except Exception:  # whatever else is wrong without it
+            continue
+        cures.append(name)
+    named = [name for name in part if re.search(rf"\b{re.escape(name)}\b", text)]
+    both = [name for name in named if name in cures]
+    if both or len(cures) == 1:
+        return (both or cures)[0]
+    if not named and f"{_name(part.get('type'))} is not in" in text:
+        return "type"
+    return (named or cures or [None])[0]
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,126 @@
+"""Build the parts of a config, and tell which setting keeps one from being built."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+from collections.abc import Callable, Iterator
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import DATASETS, METRICS, OPTIMIZERS, PARAM_SCHEDULERS, TRANSFORMS
+from torch import nn
+
+from ..building import build, scope_of
+from .blame import blame
+from .files import NO_FILES
+from .findings import Finding
+from .keywords import keywords
+from .tree import Part, nodes, parts
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without what is printed and logged while something is built on trial."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+
+
+def build_model(cfg: Config, part: ConfigDict) -> nn.Module:
+    """``cfg.model`` or a part of it, without memory for its weights where that is possible."""
+    try:
+        with quiet(), torch.device("meta"):
+            return build(cfg, part)
+    except Exception:  # some constructors compute with what they make
+        with quiet():
+            return build(cfg, part)
+
+
+def unbuildable(cfg: Config) -> Iterator[Finding]:
+    """What cannot be built but the model: optimizer, schedules, transforms, metrics, datasets.
+
+    Datasets are built without reading their data.
+    """
+    with scope_of(cfg), quiet():
+        found = list(parts(cfg))
+        yield from _optimization(cfg)
+        for part in found:
+            if part.registries[0] is TRANSFORMS and isinstance(part.cfg, dict):
+                yield from _tried(part.key, part.cfg, TRANSFORMS.build)
+            if METRICS in part.registries and "metrics" not in part.cfg:
+                yield from _tried(part.key, _without_data(part), METRICS.build)
+        for part in found:
+            is_leaf = part.registries[0] is DATASETS and "lazy_init" in (
+                keywords(part.find()) or {}
+            )
+            if is_leaf and part.type not in NO_FILES:
+                yield from _tried(part.key, part.cfg, _build_lazily)
+
+
+def model_of(cfg: Config) -> tuple[nn.Module | None, list[Finding]]:
+    """The model, or the findings that say why there is none."""
+    whole = copy.deepcopy(cfg.model)
+    if cfg.get("data_preprocessor"):
+        whole.setdefault("data_preprocessor", cfg.data_preprocessor)  # as the Runner does
+    for _, node in nodes(whole):
+        if node.get("type") == "SyncBN":
+            node["type"] = "BN"
+    try:
+        return build_model(cfg, whole), []
+    except Exception as failure:
+        with quiet():
+            return None, [blame(failure, "model", whole, lambda part: build_model(cfg, part))]
+
+
+def _tried(key: str, part: ConfigDict, make: Callable) -> Iterator[Finding]:
+    def make_copy(cfg: ConfigDict) -> object:
+        return make(copy.deepcopy(cfg))
+
+    try:
+        make_copy(part)
+    except (ImportError, OSError):  # what is missing is told where files and versions are asked for
+        return
+    except Exception as failure:
+        yield blame(failure, key, part, make_copy)
+
+
+def _without_data(part: Part) -> ConfigDict:
+    """Metrics read the annotations when they are built."""
+    return ConfigDict({k: v for k, v in part.cfg.items() if k not in ("ann_file", "gt_folder")})
+
+
+def _build_lazily(dataset: ConfigDict) -> object:
+    return DATASETS.build({**dataset, "lazy_init": True, "pipeline": []})
+
+
+def _optimization(cfg: Config) -> Iterator[Finding]:
+    wrapper = cfg.get("optim_wrapper") or {}
+    optimizer = wrapper.get("optimizer")
+    if not isinstance(optimizer, dict):
+        return
+
+    def make_optimizer(part: ConfigDict) -> torch.optim.Optimizer:
+        return OPTIMIZERS.build({**part, "params": [nn.Parameter(torch.zeros(1))]})
+
+    problems = list(_tried("optim_wrapper.optimizer", optimizer, make_optimizer))
+    yield from problems
+    if problems:
+        return
+
+    def make_scheduler(part: ConfigDict) -> object:
+        given = {k: v for k, v in part.items() if k != "convert_to_iter_based"}
+        return PARAM_SCHEDULERS.build({**given, "optimizer": make_optimizer(optimizer)})
+
+    schedulers = cfg.get("param_scheduler") or []
+    if isinstance(schedulers, list):
+        for index, scheduler in enumerate(schedulers):
+            yield from _tried(f"param_scheduler.{index}", scheduler, make_scheduler)
+    elif "type" in schedulers:
+        yield from _tried("param_scheduler", schedulers, make_scheduler)

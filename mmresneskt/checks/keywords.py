@@ -1,0 +1,68 @@
+"""Which keyword arguments a class takes, as far as that can be known."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import textwrap
+
+
+@functools.cache
+def keywords(function: object) -> dict[str, inspect.Parameter] | None:
+    """The parameters of a class or function that may be given by name.
+
+    ``**kwargs`` that a constructor only hands to its parent's stand for the parent's
+    parameters.
+
+    Returns:
+        None where anything else becomes of ``**kwargs``: then any name may be right.
+    """
+    if not inspect.isclass(function):
+        found, passed_on = _own(function)
+        return found if passed_on is None else None
+    found = {}
+    for owner in function.__mro__:
+        if "__init__" not in vars(owner):
+            continue
+        if owner is object:
+            return found
+        own, passed_on = _own(owner.__init__)
+        found = {**own, **found}
+        if passed_on is None:
+            return found
+        if not passed_on:
+            return None
+    return None
+
+
+def _own(function: object) -> tuple[dict[str, inspect.Parameter], bool | None]:
+    """Its own parameters, and whether ``**kwargs`` go to ``super().__init__`` and nowhere
+    else; None where there are none."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of compiled code
+        return {}, False
+    given = {
+        name: parameter
+        for name, parameter in parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        and name not in ("self", "cls")
+    }
+    rest = [p.name for p in parameters.values() if p.kind is p.VAR_KEYWORD]
+    return given, _only_passed_on(function, rest[0]) if rest else None
+
+
+def _only_passed_on(function: object, name: str) -> bool:
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return False
+    uses = sum(isinstance(node, ast.Name) and node.id == name for node in ast.walk(tree))
+    passed = sum(
+        isinstance(keyword.value, ast.Name) and keyword.arg is None and keyword.value.id == name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__"
+        for keyword in node.keywords
+    )
+    return uses == passed == 1

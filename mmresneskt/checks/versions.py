@@ -1,0 +1,75 @@
+"""Installed versions that cannot work together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import metadata
+
+import torch
+from mmengine.config import Config
+
+from ..environment import problem_of
+from .findings import Finding, error, warning
+
+# distributions that write the same files
+_TWINS = (
+    ("mmengine", "mmengine-lite", "onedl-mmengine"),
+    ("mmcv", "mmcv-lite", "onedl-mmcv"),
+    ("mmdet", "onedl-mmdetection"),
+    ("mmpretrain", "onedl-mmpretrain"),
+)
+
+
+def clashing_versions(cfg: Config) -> Iterator[Finding]:
+    """Two distributions of one library, torch beside another one's torchvision, and an MM
+    library that refuses the others."""
+    for names in _TWINS:
+        there = [f"{name} {version}" for name in names if (version := installed(name))]
+        if len(there) > 1:
+            yield error(
+                "",
+                f"{' and '.join(there)} are installed together and overwrite each other's files: "
+                f"uninstall all of them, then install one",
+            )
+    yield from _torchvision()
+    try:
+        torch.zeros(1).numpy()
+    except RuntimeError:
+        yield error(
+            "",
+            f"torch {torch.__version__} cannot use numpy {installed('numpy')}: "
+            f"pip install 'numpy<2'",
+        )
+    for library in ("mmdet", "mmpretrain"):
+        if cfg.get("default_scope") == library and (problem := problem_of(library)):
+            yield error("default_scope", problem)
+
+
+def installed(distribution: str) -> str | None:
+    """Its version, None where it is not installed."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _torchvision() -> Iterator[Finding]:
+    there = f"torchvision {installed('torchvision')}"
+    wanted = [
+        match[1]
+        for requirement in metadata.requires("torchvision") or ()
+        if (match := re.match(r"torch ?\(?==([\d.]+)", requirement))
+    ]
+    have = torch.__version__.partition("+")[0]
+    advice = "install the two in one command, from one index"
+    if wanted and wanted[0].split(".")[:2] != have.split(".")[:2]:
+        yield error("", f"{there} was built for torch {wanted[0]}, not for {have}: {advice}")
+        return
+    try:
+        import torchvision
+
+        torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
+    except (ImportError, RuntimeError, AttributeError) as failure:
+        reason = str(failure).splitlines()[0]
+        yield warning("", f"{there} does not work with torch {have} ({reason}): {advice}")
