@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import pickle
 
-import numpy as np
 from mmengine.logging import HistoryBuffer
+
+from .numpy_values import PickledArray, PickledType, pickled_array, pickled_scalar
 
 _STATISTICS = ("min", "max", "current", "mean")
 
 
 def allowed() -> dict[str, object]:
-    """Globals that a checkpoint of mmengine holds, by the names numpy 1 and 2 give them."""
-    reconstruct = np.empty(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
+    """Globals that a checkpoint of mmengine holds, and what is taken for each of them."""
     names: dict[str, object] = {
         "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
         "builtins.getattr": _statistic,
+        "builtins.bytes": _no_bytes,
         "_codecs.encode": _latin1,
-        "numpy.ndarray": np.ndarray,
-        "numpy.dtype": np.dtype,
+        "numpy.ndarray": PickledArray,
+        "numpy.dtype": PickledType,
     }
-    for core in ("numpy.core", "numpy._core"):
-        names[f"{core}.multiarray._reconstruct"] = reconstruct
-        names[f"{core}.multiarray.scalar"] = scalar
-    # numpy.dtypes.Float64DType and its kin, one class for each dtype
-    for name, value in vars(getattr(np, "dtypes", np)).items():
-        if isinstance(value, type) and issubclass(value, np.dtype):
-            names[f"numpy.dtypes.{name}"] = value
+    for core in ("numpy.core", "numpy._core"):  # of NumPy 1 and 2
+        names[f"{core}.multiarray._reconstruct"] = pickled_array
+        names[f"{core}.multiarray.scalar"] = pickled_scalar
     return names
 
 
@@ -36,6 +32,11 @@ def _statistic(owner: object, name: str) -> object:
     if owner is not HistoryBuffer or name not in _STATISTICS:
         raise pickle.UnpicklingError(f"getattr of {name!r} is not allowed in a checkpoint")
     return getattr(owner, name)
+
+
+def _no_bytes() -> bytes:
+    """How pickle protocol 2 writes bytes of no length."""
+    return b""
 
 
 def _latin1(text: str, encoding: str) -> bytes:

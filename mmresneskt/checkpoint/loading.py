@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import re
 from collections.abc import Callable
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 import torch
+from mmengine.logging import print_log
 
 from .allowed import allowed
 from .errors import CheckpointError
-from .integrity import check_name, check_zip
+from .integrity import check_name, check_zip, named_hash
 from .restricted_pickle import restricted_pickle
 from .safetensors_file import is_safetensors, read_safetensors
 
@@ -92,7 +94,15 @@ def _load(file: BinaryIO, path: Path, map_location: object) -> object:
     start = file.read(4)
     if start == _ZIP:
         check_zip(file, path.name)
-    elif not start.startswith(_PICKLE):
+    elif start.startswith(_PICKLE):
+        if named_hash(path.name) is None:
+            print_log(
+                f"{path.name} is in the format of PyTorch before 1.6, which has no checksums: "
+                f"damage in its weights would not be seen",
+                logger="current",
+                level=logging.WARNING,
+            )
+    else:
         raise CheckpointError(
             f"{path.name} is no checkpoint, or is damaged: it begins neither as torch.save's "
             f"files do nor as safetensors'"
@@ -125,16 +135,14 @@ def _unpickle(file: BinaryIO, path: Path, map_location: object) -> object:
 
 
 def _refusal(filename: str, error: pickle.UnpicklingError) -> str:
-    culprit = re.search(r"(?:GLOBAL|global|function) (\S+)", str(error))
-    asks = (
-        f"it asks for {culprit[1]}"
-        if culprit
-        else f"it is damaged or asks for more ({_short(error)})"
-    )
+    culprit = re.search(r"(?:GLOBAL|global|function) (\S{1,80})", str(error))
+    if culprit:
+        why = f"it asks for {culprit[1]}, which plain weights do not need and which could run code"
+    else:
+        why = f"it is damaged, or could run code ({_short(error)})"
     return (
-        f"{filename} is refused: {asks}, which plain weights do not need and which could run "
-        f"code. Save it again as a state dict, or get it from its author in that form; "
-        f"--trust-checkpoint loads it all the same"
+        f"{filename} is refused: {why}. Save it again as a state dict, or get it from its author "
+        f"in that form; --trust-checkpoint loads it all the same"
     )
 
 
