@@ -14,8 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mmresneskt import ResNeSkt
-from mmresneskt.commands.dataset_checks import check_parts
-from mmresneskt.commands.errors import UserError
+from mmresneskt.checks import part_problems
 
 from .helpers import ROOT, run_tool
 
@@ -161,10 +160,13 @@ def test_images_without_objects_are_fine_where_they_are_meant(tmp_path):
         )
 
     unlabelled, labelled = dataset("val2017"), dataset("train2017")
-    check_parts([unlabelled], "test_dataloader")  # as COCO's test-dev is published
-    check_parts([labelled, unlabelled], "train_dataloader")  # semi-supervised
-    with pytest.raises(UserError, match="no image with an object of the classes person"):
-        check_parts([unlabelled], "val_dataloader")
+    # as COCO's test-dev is published
+    assert not list(part_problems([unlabelled], "test_dataloader"))
+    # semi-supervised
+    assert not list(part_problems([labelled, unlabelled], "train_dataloader"))
+    [problem] = part_problems([unlabelled], "val_dataloader")
+    assert problem.level == "error"
+    assert "no image with an object of the classes person" in problem.message
 
 
 def assert_refused(done, message, folder):

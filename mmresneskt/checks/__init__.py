@@ -9,7 +9,7 @@ from mmengine.config import Config
 from .build import model_of, unbuildable
 from .datasets import annotation_problems, check_datasets, dataset_problems, part_problems
 from .disk import room_for_checkpoints
-from .files import check_data, missing_checkpoints, missing_data
+from .files import missing_checkpoints, missing_data
 from .findings import Finding, report
 from .model import frozen_without_weights, unmatched_weights, wrong_channels
 from .names import misspelt
@@ -18,10 +18,10 @@ from .versions import clashing_versions
 
 __all__ = [
     "Finding",
-    "check_data",
     "check_datasets",
     "dataset_problems",
     "find_problems",
+    "missing_data",
     "part_problems",
     "report",
     "wrong_channels",

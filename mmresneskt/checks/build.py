@@ -57,11 +57,14 @@ def unbuildable(cfg: Config) -> Iterator[Finding]:
             if METRICS in part.registries and "metrics" not in part.cfg:
                 yield from _tried(part.key, _without_data(part), METRICS.build)
         for part in found:
-            is_leaf = part.registries[0] is DATASETS and "lazy_init" in (
-                keywords(part.find()) or {}
-            )
-            if is_leaf and part.type not in NO_FILES:
+            if part.registries[0] is DATASETS and _is_lazy(part):
                 yield from _tried(part.key, part.cfg, _build_lazily)
+
+
+def _is_lazy(part: Part) -> bool:
+    """Whether it can be built without reading data; wrappers would have theirs read it."""
+    wraps = "dataset" in part.cfg or "datasets" in part.cfg
+    return not wraps and part.type not in NO_FILES and "lazy_init" in (keywords(part.find()) or {})
 
 
 def model_of(cfg: Config) -> tuple[nn.Module | None, list[Finding]]:

@@ -11,7 +11,7 @@ from mmengine.runner.checkpoint import get_torchvision_models
 from torch import hub
 
 from ..commands.config import datasets, embedded
-from .findings import Finding, error, note, report
+from .findings import Finding, error, note
 from .tree import nodes
 
 NO_FILES = ("ParcelsDataset", "ParcelCropsDataset", "CIFAR10", "CIFAR100", "MNIST", "FashionMNIST")
@@ -23,17 +23,6 @@ _SOURCES = {
     "tools/prepare_imagenet10.py)",
     "ImageNet": "get ImageNet-1K from https://www.image-net.org/download.php",
 }
-
-
-def check_data(
-    cfg: Config, parts: tuple[str, ...], option: str = "--cfg-options data_root=FOLDER"
-) -> None:
-    """Look for the data of the parts ("train", ...) in use.
-
-    Raises:
-        UserError: see :func:`missing_data`.
-    """
-    report(missing_data(cfg, parts, option))
 
 
 def missing_data(
@@ -97,7 +86,7 @@ def _missing(key: str, checkpoint: str) -> Iterator[Finding]:
     if "://" in checkpoint:
         if file is None or not file.exists():
             yield note(key, f"{checkpoint} is not in torch hub's cache: it will be downloaded")
-    elif not file.is_file():
+    elif not file.exists():  # a strategy's checkpoint is a folder
         yield error(key, f"checkpoint {checkpoint} does not exist")
 
 

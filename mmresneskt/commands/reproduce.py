@@ -10,10 +10,10 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..checks import missing_data, report
 from . import classification_table, detection_table
 from .arguments import positive
 from .conditions import conditions
-from .data import check_data
 from .errors import UserError, did_you_mean
 from .layout import CLASSIFICATION, DETECTION
 from .paper import TABLES, DetectionRow, Row
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     results = Results(Path(args.out) / f"{name}.json", title, all_rows, layout)
     configs = {row: table.run_config(row, recipe, args.epochs, args.data, args.amp) for row in rows}
     for cfg in configs.values():
-        check_data(cfg, ("train", table.EVALUATED_ON), "--data FOLDER")
+        report(missing_data(cfg, ("train", table.EVALUATED_ON), "--data FOLDER"))
     if args.speed:
         results.set_speed(row_speed({row.name: cfg for row, cfg in configs.items()}))
         configs = {}

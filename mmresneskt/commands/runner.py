@@ -9,19 +9,16 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
-from torch import nn
 
-from ..backbones import ResNeSkt
 from ..checkpoint import trust
+from ..checks import check_datasets
 from ..survival import surviving
 from ..swap import BACKBONES
 from .arguments import add_trust_argument
 from .classes import set_classes
 from .config import dataloaders, default_work_dir, load_config
-from .dataset_checks import check_datasets
 from .distributed import prepare
 from .errors import UserError, explain
 
@@ -98,24 +95,11 @@ def build_runner(cfg: Config) -> Runner:
         runner = surviving(kind).from_cfg(cfg)
     except Exception as error:
         raise UserError(explain(error)) from error
-    _check_neck(runner.model.module if is_model_wrapper(runner.model) else runner.model)
     return runner
 
 
-def _check_neck(model: nn.Module) -> None:
-    backbone = getattr(model, "backbone", None)
-    expected = getattr(getattr(model, "neck", None), "in_channels", None)
-    if not isinstance(backbone, ResNeSkt) or not isinstance(expected, (list, tuple)):
-        return
-    if list(expected) != backbone.out_channels:
-        raise UserError(
-            f"model.neck.in_channels={list(expected)} does not match the backbone, whose "
-            f"out_indices={backbone.out_indices} give {backbone.out_channels}"
-        )
-
-
-def run(runner: Runner, what: str) -> None:
-    """``runner.train()`` or ``runner.test()``.
+def run(runner: Runner, what: str, check: bool = True) -> None:
+    """``runner.train()`` or ``runner.test()``, after a look into the datasets.
 
     mmengine builds datasets and loads checkpoints in there, before the first iteration.
 
@@ -125,7 +109,8 @@ def run(runner: Runner, what: str) -> None:
     started = _Started()
     runner.register_hook(started)
     try:
-        check_datasets(runner, what)
+        if check:
+            check_datasets(runner, what)
         getattr(runner, what)()
     except UserError:
         raise

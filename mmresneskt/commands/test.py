@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from .data import check_data
+from ..checks import missing_data, report, wrong_channels
 from .errors import UserError
 from .runner import add_common_arguments, build_runner, configure, run
 
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
         _draw_into(cfg, args.show_dir)
     if args.out:
         _dump_into(cfg, args.out)
-    check_data(cfg, ("test",))
+    report([*missing_data(cfg, ("test",)), *wrong_channels(cfg)])
     run(build_runner(cfg), "test")
 
 

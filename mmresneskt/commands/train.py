@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from ..checks import find_problems, report
 from ..visualization import CurvesHook
-from .data import check_data
 from .errors import UserError
 from .resume import set_resume
 from .runner import add_common_arguments, build_runner, configure, run, use_amp
@@ -29,10 +29,11 @@ def main(argv: list[str] | None = None) -> None:
             )
         cfg.auto_scale_lr.enable = True
     set_resume(cfg, args.resume)
-    check_data(cfg, ("train", "val"))
+    if not args.no_check:
+        report(find_problems(cfg))
     runner = build_runner(cfg)
     runner.register_hook(CurvesHook())
-    run(runner, "train")
+    run(runner, "train", check=not args.no_check)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -50,5 +51,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         "--auto-scale-lr",
         action="store_true",
         help="scale the learning rate to the batch size",
+    )
+    parser.add_argument(
+        "--no-check",
+        action="store_true",
+        help="start without looking for mistakes first, which tools/check.py tells too",
     )
     return parser.parse_args(argv)
