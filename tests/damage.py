@@ -27,8 +27,8 @@ class Tiny(BaseModel):
         return dict(loss=nn.functional.mse_loss(out, y)) if mode == "loss" else out
 
 
-def train(folder: Path, hooks: list[dict] = (), epochs: int = 2) -> Runner:
-    """A run of mmengine that has saved ``epoch_N.pth``."""
+def train(folder: Path, hooks: list[dict] = (), resume: str | None = None) -> Runner:
+    """A run of mmengine, of two epochs, that has saved ``epoch_1.pth`` and ``epoch_2.pth``."""
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(8, 4, generator=generator)
     data = dict(
@@ -41,10 +41,12 @@ def train(folder: Path, hooks: list[dict] = (), epochs: int = 2) -> Runner:
         model=Tiny(),
         work_dir=str(folder),
         train_dataloader=data,
-        train_cfg=dict(by_epoch=True, max_epochs=epochs),
+        train_cfg=dict(by_epoch=True, max_epochs=2),
         optim_wrapper=dict(optimizer=dict(type="AdamW", lr=1e-3)),
         param_scheduler=dict(type="LinearLR", start_factor=0.5, end=4, by_epoch=False),
         custom_hooks=list(hooks),
+        load_from=resume and str(folder / resume),
+        resume=resume is not None,
         experiment_name=f"damage-{random.getrandbits(64):x}",
         log_level="ERROR",
         default_scope="mmengine",

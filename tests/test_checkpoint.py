@@ -4,19 +4,20 @@ import hashlib
 import io
 import os
 import pickle
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import numpy as np
 import pytest
 import torch
-from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.logging import MessageHub
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmresneskt import ResNeSkt, checkpoint
 from mmresneskt.checkpoint import CheckpointError
 from mmresneskt.checkpoint.allowed import allowed
 from mmresneskt.checkpoint.restricted_pickle import restricted_pickle
+
+from .attacks import Calls
+from .served import serve
 
 
 def message_hub_state():
@@ -25,47 +26,6 @@ def message_hub_state():
         hub.update_scalar("train/loss", float(value))
     hub.update_info("epoch", 3)
     return hub.state_dict()
-
-
-class RunsCode:
-    """Unpickling it calls a function with an argument."""
-
-    def __init__(self, function, *arguments):
-        self.call = function, arguments
-
-    def __reduce__(self):
-        return self.call
-
-
-def attacks(marker):
-    command = f"touch {marker}"
-    return {
-        "os.system": RunsCode(os.system, command),
-        "eval": RunsCode(eval, f"__import__('os').system({command!r})"),
-        "exec": RunsCode(exec, f"import os; os.system({command!r})"),
-        "getattr": RunsCode(getattr, HistoryBuffer, "__init__"),
-        "open": RunsCode(open, str(marker), "w"),
-        "import": RunsCode(__import__, "antigravity"),
-        "pickle": RunsCode(pickle.loads, pickle.dumps(RunsCode(os.system, command))),
-        "numpy.load": RunsCode(np.load, str(marker), None, True),
-    }
-
-
-@pytest.mark.parametrize("name", list(attacks("")))
-@pytest.mark.parametrize("place", ["whole", "state_dict", "meta"])
-@pytest.mark.parametrize("legacy", [False, True])
-def test_a_file_that_would_run_code_is_refused(name, place, legacy, tmp_path):
-    marker = tmp_path / "marker"
-    bad = attacks(marker)[name]
-    document = bad if place == "whole" else {"state_dict": {}, place: {"x": bad}}
-    path = tmp_path / "bad.pth"
-    torch.save(document, path, _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(CheckpointError, match=r"bad.pth is refused"):
-        CheckpointLoader.load_checkpoint(str(path), "cpu")
-    module = restricted_pickle(allowed())
-    with pytest.raises(pickle.UnpicklingError):
-        torch.load(path, pickle_module=module, weights_only=False)
-    assert not marker.exists()
 
 
 def test_dotted_names_of_newer_protocols_are_refused():
@@ -101,7 +61,7 @@ def test_mmengines_own_state_loads(old_torch, tmp_path):
 
 
 def test_the_refusal_names_what_the_file_asks_for(tmp_path):
-    torch.save(RunsCode(os.system, "true"), tmp_path / "bad.pth")
+    torch.save(Calls(os.system, "true"), tmp_path / "bad.pth")
     with pytest.raises(CheckpointError, match=r"asks for posix\.system.*state dict"):
         checkpoint.load_file(tmp_path / "bad.pth")
 
@@ -117,21 +77,10 @@ def test_a_file_that_is_no_checkpoint_is_an_error(content, tmp_path):
 
 @pytest.fixture
 def server(tmp_path):
-    """A web server on this machine; yields its folder and address."""
     folder = tmp_path / "served"
     folder.mkdir()
-
-    class Handler(SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=str(folder))
-
-        def log_message(self, *args):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        Thread(target=httpd.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{httpd.server_address[1]}"
-        httpd.shutdown()
+    with serve(folder) as address:
+        yield folder, address
 
 
 def test_urls_go_the_same_way(server, tmp_path, monkeypatch):
@@ -143,7 +92,7 @@ def test_urls_go_the_same_way(server, tmp_path, monkeypatch):
     (folder / f"good-{digest}.pth").write_bytes(buffer.getvalue())
     (folder / "dated-20240131.pth").write_bytes(buffer.getvalue())
     (folder / "forged-00000000.pth").write_bytes(buffer.getvalue())
-    torch.save(RunsCode(os.system, f"touch {tmp_path / 'marker'}"), folder / "bad.pth")
+    torch.save(Calls(os.system, f"touch {tmp_path / 'marker'}"), folder / "bad.pth")
     load = CheckpointLoader.load_checkpoint
     for _ in range(2):  # from the server, then from the cache
         assert torch.equal(load(f"{address}/good-{digest}.pth")["w"], torch.ones(3))

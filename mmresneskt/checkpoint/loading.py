@@ -24,7 +24,7 @@ _trusted = False
 
 
 def trust(value: bool) -> None:
-    """Load files of this process that could run code as well, each with a line that says so."""
+    """Load files that could run code as well, in this process, each with a line that says so."""
     global _trusted
     _trusted = value
 
@@ -94,22 +94,13 @@ def _load(file: BinaryIO, path: Path, map_location: object) -> object:
     start = file.read(4)
     if start == _ZIP:
         check_zip(file, path.name)
-    elif start.startswith(_PICKLE):
-        if named_hash(path.name) is None:
-            print_log(
-                f"{path.name} is in the format of PyTorch before 1.6, which has no checksums: "
-                f"damage in its weights would not be seen",
-                logger="current",
-                level=logging.WARNING,
-            )
-    else:
+    elif not start.startswith(_PICKLE):
         raise CheckpointError(
             f"{path.name} is no checkpoint, or is damaged: it begins neither as torch.save's "
             f"files do nor as safetensors'"
         )
-    file.seek(0)
     try:
-        return _unpickle(file, path, map_location)
+        loaded = _unpickle(file, path, map_location)
     except torch.cuda.OutOfMemoryError:
         raise
     except pickle.UnpicklingError as error:
@@ -119,12 +110,29 @@ def _load(file: BinaryIO, path: Path, map_location: object) -> object:
             f"{path.name} cannot be loaded: it is damaged or no checkpoint "
             f"({type(error).__name__}: {_short(error)})"
         ) from error
+    if start != _ZIP and named_hash(path.name) is None:
+        print_log(
+            f"{path.name} is in the format of PyTorch before 1.6, which has no checksums: damage "
+            f"in its weights would not be seen",
+            logger="current",
+            level=logging.WARNING,
+        )
+    return loaded
 
 
 def _unpickle(file: BinaryIO, path: Path, map_location: object) -> object:
-    if _trusted:
-        print(f"--trust-checkpoint: {path} may run code as it is loaded", flush=True)
-        return torch.load(file, map_location, weights_only=False)
+    file.seek(0)
+    try:
+        return _unpickle_safely(file, map_location)
+    except pickle.UnpicklingError:
+        if not _trusted:
+            raise
+    print(f"--trust-checkpoint: {path} may run code, and is loaded all the same", flush=True)
+    file.seek(0)
+    return torch.load(file, map_location, weights_only=False)
+
+
+def _unpickle_safely(file: BinaryIO, map_location: object) -> object:
     names = allowed()
     if torch.__version__ < "2.6":
         # weights_only=True cannot build a HistoryBuffer there; the list is as short
