@@ -8,6 +8,8 @@
 # PORT         a free port there (29500)
 # MAX_RESTARTS times that all processes are started again when one has died (3)
 # PYTHON       interpreter (python)
+#
+# SIGTERM, SIGINT and SIGUSR1 go to the training, which saves and ends all its processes.
 set -euo pipefail
 
 SCRIPT=$1
@@ -18,11 +20,35 @@ GPUS=$2
 export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
 MMRESNESKT_LAUNCHED=$(date +%s) # later checkpoints are this launch's own
 export MMRESNESKT_LAUNCHED
-exec "${PYTHON:-python}" -m torch.distributed.run \
+# An exit code that torchrun shall not answer with a restart goes here, and its processes end with 0
+MMRESNESKT_OUTCOME=$(mktemp)
+export MMRESNESKT_OUTCOME
+trap 'rm -f "$MMRESNESKT_OUTCOME"' EXIT
+
+# In a session of its own it does not hear Ctrl-C itself: it would give the training 30 seconds.
+setsid "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \
     --nproc-per-node="$GPUS" \
     --rdzv-backend=c10d \
     --rdzv-endpoint="${MASTER_ADDR:-127.0.0.1}:${PORT:-29500}" \
     --rdzv-conf="is_host=$IS_HOST" \
     --max-restarts="${MAX_RESTARTS:-3}" \
-    "$(dirname "$0")/$SCRIPT.py" "${@:3}" --launcher pytorch
+    "$(dirname "$0")/$SCRIPT.py" "${@:3}" --launcher pytorch &
+AGENT=$!
+
+hand_on() { # SIGNAL EXIT_CODE
+    echo "$2" >"$MMRESNESKT_OUTCOME" # for processes that are only about to start
+    pkill "-$1" -P "$AGENT" || kill -TERM "$AGENT" 2>/dev/null || true
+}
+trap 'hand_on TERM 143' TERM
+trap 'hand_on USR1 143' USR1
+trap 'hand_on INT 130' INT
+
+CODE=0
+wait "$AGENT" || CODE=$?
+while kill -0 "$AGENT" 2>/dev/null; do # it was a signal that ended the wait
+    CODE=0
+    wait "$AGENT" || CODE=$?
+done
+[[ -s $MMRESNESKT_OUTCOME ]] && CODE=$(<"$MMRESNESKT_OUTCOME")
+exit "$CODE"

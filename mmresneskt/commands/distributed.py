@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
+from typing import NoReturn
 
 import torch
 from mmengine.config import Config
@@ -12,6 +15,7 @@ from ..sync_bn import replace_sync_bn
 
 _RANK, _RESTARTS = "RANK", "TORCHELASTIC_RESTART_COUNT"
 _LAUNCHED = "MMRESNESKT_LAUNCHED"  # seconds since 1970
+_OUTCOME = "MMRESNESKT_OUTCOME"  # a file for the exit code
 
 
 def is_main_process() -> bool:
@@ -28,6 +32,24 @@ def started_again() -> float | None:
     if int(os.environ.get(_RESTARTS, 0)) == 0 or _LAUNCHED not in os.environ:
         return None
     return float(os.environ[_LAUNCHED])
+
+
+def leave(code: int) -> NoReturn:
+    """End this process, as all of its group do, with an exit code.
+
+    torchrun would start them again on any code but 0: torchrun.sh is told the code by a file.
+    """
+    outcome = os.environ.get(_OUTCOME)
+    if outcome:
+        Path(outcome).write_text(str(code))
+    sys.exit(0 if outcome else code)
+
+
+def leave_if_told() -> None:
+    """End this process if torchrun.sh was told to stop before this process could have been."""
+    outcome = os.environ.get(_OUTCOME)
+    if outcome and Path(outcome).is_file() and Path(outcome).read_text():
+        sys.exit(0)
 
 
 def prepare(cfg: Config) -> None:

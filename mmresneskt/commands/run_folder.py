@@ -64,7 +64,12 @@ def test_in(folder: Path, cfg: Config, checkpoint: Path) -> Path:
 
 def _tool(name: str, folder: Path, *arguments: object, pass_fds: tuple[int, ...] = ()) -> None:
     command = [sys.executable, str(_TOOLS / f"{name}.py"), str(folder / _CONFIG)]
-    code = subprocess.run([*command, *map(str, arguments)], pass_fds=pass_fds).returncode
+    process = subprocess.Popen([*command, *map(str, arguments)], pass_fds=pass_fds)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.wait()  # it has had the Ctrl-C too, and saves what it has done
+        raise
     if code:
         raise UserError(f"{name}.py ended with exit code {code}; its log is in {folder}")
 

@@ -6,6 +6,7 @@ import argparse
 
 from ..checks import find_problems, report
 from ..visualization import CurvesHook
+from .distributed import leave_if_told
 from .errors import UserError
 from .resume import set_resume
 from .runner import add_common_arguments, build_runner, configure, run, use_amp
@@ -16,7 +17,9 @@ def main(argv: list[str] | None = None) -> None:
 
     Raises:
         UserError: the config, the data or a checkpoint is not as it should be.
+        SystemExit: all processes of the run end together: a signal, a full disk.
     """
+    leave_if_told()
     args = parse_args(argv)
     cfg = configure(args)
     if args.amp:

@@ -2,7 +2,16 @@
 
 from .checkpoint_hook import WholeCheckpointHook
 from .newest_valid import newest_valid, require
-from .runner import surviving
+from .runner import equip, surviving
+from .signals import StopOnSignalHook
 from .stop import Stop
 
-__all__ = ["Stop", "WholeCheckpointHook", "newest_valid", "require", "surviving"]
+__all__ = [
+    "Stop",
+    "StopOnSignalHook",
+    "WholeCheckpointHook",
+    "equip",
+    "newest_valid",
+    "require",
+    "surviving",
+]

@@ -44,22 +44,28 @@ class WholeCheckpointHook(CheckpointHook):
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
-        self._progress: dict[str, int] = {}
+        self._progress: dict[str, int] = {}  # of what is being written
+        self._pointed_to: dict[str, int] = {}  # of what last_checkpoint names
         if is_main_process():
             self._remove_unfinished()
 
-    def save_now(self, runner: Runner) -> str:
-        """Save at the end of an iteration, before the next checkpoint is due; return the path.
+    def save_now(self, runner: Runner, epoch: int, iteration: int) -> str:
+        """Save between two regular checkpoints; return the path.
 
-        ``--resume`` goes on from it; the next regular checkpoint takes its place.
+        ``--resume`` goes on from it, and the next regular checkpoint takes its place.
+
+        Args:
+            epoch: how many are finished.
+            iteration: how many are finished.
         """
-        step = runner.iter + 1
-        name = f"iter_{step}.pth"
-        path = self.file_backend.join_path(self.out_dir, name)
-        if path != self.last_ckpt:
+        meta = dict(epoch=epoch, iter=iteration)
+        if self._pointed_to != meta:
+            name = f"iter_{iteration}.pth"
+            path = self.file_backend.join_path(self.out_dir, name)
             runner.message_hub.update_info(_INTERRUPTED, path)
-            self.write(runner, name, dict(epoch=runner.epoch, iter=step), pointed_to=path)
-        return path
+            self.last_ckpt = path
+            self.write(runner, name, meta, path, **self._options)
+        return self.last_ckpt
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         # FlexibleRunner puts its own numbers there, one too many after an evaluation
@@ -74,15 +80,7 @@ class WholeCheckpointHook(CheckpointHook):
             hub.update_info("keep_ckpt_ids", kept)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         hub.update_info("last_ckpt", self.last_ckpt)
-        self.write(
-            runner,
-            name,
-            meta,
-            self.last_ckpt,
-            save_optimizer=self.save_optimizer,
-            save_param_scheduler=self.save_param_scheduler,
-            **self.args,
-        )
+        self.write(runner, name, meta, self.last_ckpt, **self._options)
         interrupted = hub.runtime_info.pop(_INTERRUPTED, None)
         if interrupted not in (None, self.last_ckpt):
             self._remove(interrupted)
@@ -105,6 +103,14 @@ class WholeCheckpointHook(CheckpointHook):
             if old and found[key] not in (None, old):
                 self._remove(old)
                 runner.logger.info(f"The previous best checkpoint {old} is removed")
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return dict(
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            **self.args,
+        )
 
     @property
     def _best(self) -> dict[str, str | None]:
@@ -160,6 +166,8 @@ class WholeCheckpointHook(CheckpointHook):
 
         self._together(name, write)
         self._together(name, give_name)
+        if pointed_to:
+            self._pointed_to = self._progress
 
     def _together(self, name: str, step: Callable[[], None]) -> None:
         """Take a step in every process; where it fails in one, none goes on."""

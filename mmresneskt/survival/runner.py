@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from .checkpoint_hook import WholeCheckpointHook
+from .signals import StopOnSignalHook
 
 
 @functools.cache
@@ -19,6 +22,15 @@ def surviving(runner: type) -> type:
     in the work folder stays the user's.
     """
     return type(f"Surviving{runner.__name__}", (_Surviving, runner), {})
+
+
+def equip(runner: Runner, leave: Callable[[int], Any]) -> None:
+    """Register the hooks that a run survives by.
+
+    Args:
+        leave: see :class:`StopOnSignalHook`.
+    """
+    runner.register_hook(StopOnSignalHook(leave))
 
 
 class _Surviving:

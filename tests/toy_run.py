@@ -1,0 +1,206 @@
+"""A run of mmengine's that takes milliseconds an iteration, to be killed and resumed."""
+
+import contextlib
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmresneskt.commands import errors
+from mmresneskt.commands.distributed import leave, prepare
+from mmresneskt.commands.resume import set_resume
+from mmresneskt.commands.runner import run
+from mmresneskt.survival import Stop, equip, surviving
+
+
+@DATASETS.register_module(force=True)
+class ToySet(Dataset):
+    """Numbers, disturbed by all generators that a transform might draw from."""
+
+    metainfo = dict(classes=("one",))
+
+    def __init__(self, length=24, bad=()):
+        self.length, self.bad = length, bad
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        noise = random.random() + np.random.rand() + torch.rand(1).item()
+        value = float("nan") if index in self.bad else index / self.length + noise
+        return dict(x=torch.full((4,), value), y=torch.tensor([float(index % 3)]), name=index)
+
+
+@MODELS.register_module(force=True)
+class ToyModel(BaseModel):
+    """A batch norm, dropout and two layers."""
+
+    def __init__(self, width=8):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(4, width), nn.BatchNorm1d(width), nn.Dropout(0.5), nn.Linear(width, 1)
+        )
+
+    def forward(self, x, y, name, mode="loss"):
+        x, y = (torch.stack(v) if isinstance(v, (list, tuple)) else v for v in (x, y))
+        out = self.layers(x)
+        if mode == "loss":
+            error = (out - y) ** 2
+            return dict(loss_square=error, loss_size=0.1 * out.abs().mean(), size=out.std())
+        return [dict(value=value) for value in out]
+
+
+@METRICS.register_module(force=True)
+class ToyMetric:
+    """The mean of what the model gives."""
+
+    def __init__(self):
+        self.values, self.dataset_meta = [], None
+
+    def process(self, data_batch, data_samples):
+        self.values += [float(sample["value"]) for sample in data_samples]
+
+    def evaluate(self, size):
+        values, self.values = self.values, []
+        return dict(mean=sum(values) / len(values))
+
+
+@HOOKS.register_module(force=True)
+class LossFileHook(Hook):
+    """A line for each iteration, ``iteration loss``, exactly, into ``losses.RANK``."""
+
+    priority = "VERY_HIGH"
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if outputs:
+            with Path(runner.work_dir, f"losses.{get_rank()}").open("a") as file:
+                file.write(f"{runner.iter + 1} {outputs['loss'].item().hex()}\n")
+
+
+@HOOKS.register_module(force=True)
+class SleepHook(Hook):
+    """Make each iteration longer; the file ``asleep`` says that the first has begun."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        Path(runner.work_dir, "asleep").write_text("1")
+        time.sleep(self.seconds)
+
+
+def config(work_dir, by_epoch=True, length=4, **changes):
+    """A config; ``changes`` by dotted keys."""
+    loader = dict(
+        dataset=dict(type="ToySet"),
+        sampler=dict(type="DefaultSampler" if by_epoch else "InfiniteSampler", shuffle=True),
+        batch_size=4,
+        num_workers=0,
+    )
+    every = dict(max_epochs=length) if by_epoch else dict(max_iters=length)
+    cfg = Config(
+        dict(
+            work_dir=str(work_dir),
+            model=dict(type="ToyModel"),
+            train_dataloader=loader,
+            val_dataloader=dict(loader, sampler=dict(type="DefaultSampler", shuffle=False)),
+            val_evaluator=dict(type="ToyMetric"),
+            val_cfg=dict(),
+            train_cfg=dict(by_epoch=by_epoch, val_interval=1 if by_epoch else 5, **every),
+            optim_wrapper=dict(optimizer=dict(type="Adam", lr=0.01)),
+            param_scheduler=[dict(type="LinearLR", start_factor=0.1, end=10, by_epoch=False)],
+            randomness=dict(seed=0),
+            default_hooks=dict(
+                checkpoint=dict(type="CheckpointHook", interval=1, by_epoch=by_epoch)
+            ),
+            custom_hooks=[dict(type="LossFileHook")],
+            log_level="ERROR",
+            launcher="none",
+        )
+    )
+    cfg.merge_from_dict(changes)
+    return cfg
+
+
+def train(cfg, resume="auto", **options):
+    """What ``tools/train.py`` does with a config that has been read."""
+    set_resume(cfg, resume)
+    prepare(cfg)
+    runner = surviving(Runner).from_cfg(cfg)
+    equip(runner, leave, **options)
+    try:
+        run(runner, "train")
+    except Stop as stop:
+        print(f"error: {stop}", file=sys.stderr)
+        leave(stop.code)
+    return runner
+
+
+def losses(work_dir, rank=0):
+    """The loss of each iteration; of those trained again, the last one."""
+    lines = Path(work_dir, f"losses.{rank}").read_text().splitlines()
+    return {int(step): float.fromhex(loss) for step, loss in map(str.split, lines)}
+
+
+def start(work_dir, **settings):
+    """Train in a process of its own; return its id. It is forked: nothing is imported again."""
+    Path(work_dir).mkdir(parents=True, exist_ok=True)
+    child = os.fork()
+    if child:
+        return child
+    log = os.open(Path(work_dir, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout = sys.stderr = os.fdopen(log, "w", buffering=1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    code = 1
+    try:
+        options = settings.pop("options", {})
+        errors.run(lambda _: train(config(work_dir, **settings), **options), [])
+        code = 0
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def finish(child, seconds=60):
+    """The exit code of a process that was started; that of a killed one is negative."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    raise TimeoutError(f"no end within {seconds} s")
+
+
+def wait_for(path, size=1, seconds=60):
+    """Wait until a file has so many bytes."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(FileNotFoundError):
+            if Path(path).stat().st_size >= size:
+                return
+        time.sleep(0.002)
+    raise TimeoutError(f"{path} did not grow within {seconds} s")
+
+
+def log(work_dir):
+    return Path(work_dir, "log").read_text()
