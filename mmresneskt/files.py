@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 try:
     import fcntl
@@ -65,6 +68,17 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[TextIO]:
+    """A text file, made if need be, to read from its start and to append to, alone."""
+    with open(path, "a+", encoding="utf-8") as stream:
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # some network file systems have no locks
+                fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.seek(0)
+        yield stream
 
 
 def lock_folder(folder: Path, patience: float) -> int | None:

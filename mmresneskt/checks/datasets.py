@@ -12,8 +12,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.fileio import get
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
-from torch.utils.data import Dataset
 
+from ..broken_images import unwrapped
 from ..building import scope_of
 from ..commands.config import dataloaders, leaves
 from ..commands.errors import explain
@@ -125,17 +125,6 @@ def part_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
         )
 
 
-def unwrapped(dataset: Dataset) -> Iterator[BaseDataset]:
-    """The datasets that read data, without the wrappers around them."""
-    if hasattr(dataset, "datasets"):  # ConcatDataset
-        for part in dataset.datasets:
-            yield from unwrapped(part)
-    elif isinstance(dataset, BaseDataset):
-        yield dataset
-    elif hasattr(dataset, "dataset"):  # RepeatDataset and its kin
-        yield from unwrapped(dataset.dataset)
-
-
 def _unreadable(cfg: Config, key: str, failure: Exception) -> Finding:
     found = cfg[key].dataset
     where = found.get("ann_file") or found.get("data_root")
@@ -213,7 +202,8 @@ def _sample(dataset: BaseDataset, key: str) -> Iterator[Finding]:
         try:
             image = decode_image(get(path, backend_args=getattr(dataset, "backend_args", None)))
         except (CorruptImage, OSError) as failure:
-            yield warning(
+            stops = error if key != "train_dataloader" else warning
+            yield stops(
                 key,
                 f"{path} ({key}) cannot be used: {failure}. Training stops there unless "
                 f"--max-broken-images lets it be skipped; an evaluation always does",

@@ -77,6 +77,8 @@ def _top_level(cfg: Config) -> Iterator[Finding]:
     known = [name for name in inspect.signature(Runner).parameters if name != "cfg"]
     known = [name for name in (*known, *_MORE) if name not in cfg]
     for name in cfg:
+        if name.startswith("_"):
+            continue
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.87)
         near += [word for word in known if sorted(word) == sorted(name)]  # letters swapped
         if near and name not in _MORE and name not in inspect.signature(Runner).parameters:

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
-import mmcv
 import numpy as np
 
 from ..files import write_whole
-from ..imagenet10.images import CorruptImage, decode
+from ..images import CorruptImage, decode_image
 from .errors import UserError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -79,16 +78,12 @@ def read_image(path: Path) -> np.ndarray:
     reduced to 8.
 
     Raises:
-        CorruptImage: it cannot be read to its end; the message says why.
+        CorruptImage: it cannot be read to its end, or is absurdly large; the message says why.
     """
     try:
-        decode(path.read_bytes())  # OpenCV fills the missing part of a truncated file with grey
-        image = mmcv.imread(path)
+        return decode_image(path.read_bytes())
     except OSError as error:
         raise CorruptImage(error.strerror or str(error)) from error
-    if image is None:
-        raise CorruptImage("OpenCV cannot read it")
-    return image
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:

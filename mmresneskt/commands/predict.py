@@ -24,7 +24,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 
 from ..files import write_whole
-from ..imagenet10.images import CorruptImage
+from ..images import CorruptImage
 from ..visualization import draw_boxes
 from .arguments import positive
 from .errors import UserError

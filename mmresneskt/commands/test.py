@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..broken_images import Budget, guard_images
 from ..checks import missing_data, report, wrong_channels
 from .errors import UserError
 from .runner import add_common_arguments, build_runner, configure, run
@@ -26,7 +27,9 @@ def main(argv: list[str] | None = None) -> None:
     if args.out:
         _dump_into(cfg, args.out)
     report([*missing_data(cfg, ("test",)), *wrong_channels(cfg)])
-    run(build_runner(cfg), "test")
+    runner = build_runner(cfg)
+    guard_images(runner, Budget())
+    run(runner, "test")
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

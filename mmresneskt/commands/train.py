@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..broken_images import Budget, guard_images
 from ..checks import find_problems, report
 from ..visualization import CurvesHook
 from .distributed import leave_if_told
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     if not args.no_check:
         report(find_problems(cfg))
     runner = build_runner(cfg)
+    guard_images(runner, args.max_broken_images)
     runner.register_hook(CurvesHook())
     run(runner, "train", check=not args.no_check)
 
@@ -54,6 +56,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         "--auto-scale-lr",
         action="store_true",
         help="scale the learning rate to the batch size",
+    )
+    parser.add_argument(
+        "--max-broken-images",
+        type=Budget,
+        default=Budget(),
+        metavar="N|SHARE",
+        help="train without up to N images that cannot be read, or a share as in 1%%; "
+        "default: %(default)s, stop at the first",
     )
     parser.add_argument(
         "--no-check",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmengine import ProgressBar
 
-from ..imagenet10.images import CorruptImage
+from ..images import CorruptImage
 from ..visualization import draw_spatial_attention
 from .errors import UserError
 from .images import find_images, picture_files, read_image, report_skipped, write_picture
