@@ -20,7 +20,7 @@ from .reference import gem
 def test_equals_the_formula_in_float64(seed, groups, channels, p, scale):
     rng = np.random.default_rng(seed)
     x = rng.normal(0, scale, (2, groups, channels, 3, 4))
-    out = ChannelPool(p)(torch.from_numpy(x)).numpy()
+    out = ChannelPool(p, groups=groups)(torch.from_numpy(x).flatten(1, 2)).numpy()
     for n in range(2):
         for k in range(groups):
             np.testing.assert_allclose(out[n, k, 0], x[n, k].mean(0), rtol=1e-12)
@@ -31,28 +31,39 @@ def test_equals_the_formula_in_float64(seed, groups, channels, p, scale):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_gradients_are_finite_at_zero_and_at_ten_thousand(dtype):
     for value in (0.0, 1e4):
-        x = torch.full((2, 1, 8, 3, 3), value, dtype=dtype, requires_grad=True)
+        x = torch.full((2, 8, 3, 3), value, dtype=dtype, requires_grad=True)
         out = ChannelPool(3.0)(x)
         assert out.dtype == torch.float32
         # half precision rounds 1e4 itself, by up to 0.4 % in bfloat16
-        torch.testing.assert_close(out[:, :, 2], x.detach()[:, :, 0].float(), atol=2e-6, rtol=1e-6)
+        torch.testing.assert_close(out[:, 0, 2], x.detach()[:, 0].float(), atol=2e-6, rtol=1e-6)
         out.sum().backward()
         assert x.grad.isfinite().all()
 
 
 def test_gradcheck():
-    x = torch.rand(1, 2, 4, 2, 2, dtype=torch.float64) + 0.1
-    pool = ChannelPool(3.0, trainable=True).double()
+    x = torch.rand(1, 8, 2, 2, dtype=torch.float64) + 0.1
+    pool = ChannelPool(3.0, trainable=True, groups=2).double()
     assert torch.autograd.gradcheck(pool, (x.requires_grad_(),))
-    out = pool(x)[:, :, 2].sum()
-    (gradient,) = torch.autograd.grad(out, pool.log_p)
-    step = 1e-5
-    with torch.no_grad():
-        values = []
-        for sign in (1, -1):
-            shifted = ChannelPool(float((pool.log_p + sign * step).exp()))
-            values.append(shifted(x.detach())[:, :, 2].sum())
-    assert gradient.item() == pytest.approx(((values[0] - values[1]) / (2 * step)).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("p", [0.5, 1.0, 3.0, 20.0])
+@pytest.mark.parametrize("trainable", [True, False])
+def test_the_gradient_written_by_hand_is_autograds(groups, p, trainable):
+    pool = ChannelPool(p, trainable, groups=groups).double()
+    x = torch.randn(2, 6, 3, 4, dtype=torch.float64)  # half of them below eps
+    x[:, :, 0, 0] = 0  # all equal: they share the maximum's gradient
+    x.requires_grad_()
+    maps = pool(x)
+    grad = torch.randn_like(maps)
+    exponent = pool.exponent()
+    found, found_p = pool.gradient(x.detach(), maps.detach(), grad, exponent)
+    wanted = torch.autograd.grad(maps, (x, pool.log_p) if trainable else (x,), grad)
+    torch.testing.assert_close(found, wanted[0], rtol=1e-10, atol=1e-10)
+    if trainable:  # through p = exp(log_p)
+        torch.testing.assert_close((found_p * exponent).float(), wanted[1].float())
+    else:
+        assert found_p is None
 
 
 @pytest.mark.parametrize("p", [0, -1.0, float("inf"), float("nan")])

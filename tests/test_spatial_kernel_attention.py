@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from mmresneskt.layers import GATES, SpatialKernelAttention
+from mmresneskt.layers.gate import apply_gate
 
 from . import reference
 from .helpers import REDUCED, randomize
@@ -45,6 +46,30 @@ def test_a_fresh_module_multiplies_by_a_constant_to_the_bit(gate, factor):
 def test_the_printed_gate_does_not_start_dead():
     v = torch.rand(2, 16, 7, 9)
     assert SpatialKernelAttention(16, gate="linear")(v).abs().max() > 0
+
+
+@pytest.mark.parametrize("gate", list(GATES))
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("groups", [1, 4])
+def test_the_gates_gradients_are_those_of_the_product_written_out(gate, layout, groups):
+    v = torch.rand(2, 8, 5, 6, dtype=torch.float64).to(memory_format=layout).requires_grad_()
+    u = torch.randn(2, groups, 5, 6, dtype=torch.float64, requires_grad=True)
+    found = apply_gate(v, u, gate)
+    wanted = v * GATES[gate](u).repeat_interleave(8 // groups, 1)
+    assert torch.equal(found, wanted)
+    assert found.is_contiguous(memory_format=layout)
+    grad = torch.randn_like(found)
+    for mine, other in zip(
+        torch.autograd.grad(found, (v, u), grad), torch.autograd.grad(wanted, (v, u), grad)
+    ):
+        torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-12)
+
+
+def test_a_closed_gate_has_a_finite_gradient():
+    v, u = torch.rand(1, 4, 2, 2).requires_grad_(), torch.full((1, 1, 2, 2), -200.0)
+    apply_gate(v, u.requires_grad_(), "double_sigmoid").sum().backward()
+    assert torch.equal(u.grad, torch.zeros_like(u))
+    assert torch.equal(v.grad, torch.zeros_like(v))
 
 
 def test_gradcheck_and_every_parameter_learns():

@@ -27,7 +27,7 @@ def test_equals_the_reference(cardinality, radix, attention_groups):
 @pytest.mark.parametrize(("radix", "total"), [(1, None), (2, 1.0), (4, 1.0)])
 def test_weights_of_the_splits_sum_to_one(radix, total):
     module = randomize(SplitAttentionConv2d(32, 32, radix=radix)).eval()
-    weights = module.attention(tuple(torch.rand(3, 32, 4, 4) for _ in range(radix)))
+    weights = module.attention(torch.rand(3, 32 * radix, 4, 4))
     assert weights.shape == (3, radix, 32, 1, 1)
     if total is None:
         assert ((weights > 0) & (weights < 1)).all()

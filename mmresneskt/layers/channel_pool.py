@@ -5,6 +5,8 @@ Image Retrieval with No Human Annotation" (arXiv:1711.02512), taken over channel
 instead of positions as the paper's spatial attention does.
 """
 
+from __future__ import annotations
+
 import math
 
 import torch
@@ -18,41 +20,90 @@ class ChannelPool(nn.Module):
         p: exponent of GeM, > 0. 1 is the average, infinity the maximum.
         trainable: learn the exponent (kept positive by learning its logarithm).
         eps: GeM sees inputs clamped to at least this value.
+        groups: K; each group of C/K channels has maps of its own.
 
     Raises:
         ValueError: if ``p`` is not a positive finite number.
     """
 
-    def __init__(self, p: float = 3.0, trainable: bool = False, eps: float = 1e-6) -> None:
+    def __init__(
+        self, p: float = 3.0, trainable: bool = False, eps: float = 1e-6, groups: int = 1
+    ) -> None:
         super().__init__()
         if not (p > 0 and math.isfinite(p)):
             raise ValueError(f"gem_p={p} is not allowed: it must be a finite number above 0")
         self.p = p
         self.eps = eps
+        self.groups = groups
         self.log_p = nn.Parameter(torch.tensor(math.log(p))) if trainable else None
 
+    def exponent(self) -> float | Tensor:
+        """p, a tensor where it is learnt."""
+        return self.p if self.log_p is None else self.log_p.exp()
+
     def forward(self, x: Tensor) -> Tensor:
-        """Pool x (N, K, C, H, W) over C into (N, K, 3, H, W), in float32 or wider."""
-        maximum = x.amax(2, keepdim=True)
-        mean = x.mean(2, keepdim=True, dtype=self._wide(x.dtype))
-        gem = self._gem(x.to(mean.dtype), maximum.to(mean.dtype))
-        return torch.cat((mean, maximum.to(mean.dtype), gem), dim=2)
+        """Pool x (N, C, H, W) over each group's channels into (N, K, 3, H, W), in float32 or wider.
 
-    def _gem(self, x: Tensor, maximum: Tensor) -> Tensor:
-        """GeM of x, computed on x / max(x).
-
-        The result does not depend on the scale, which therefore needs no gradient; the
-        ratios lie in (0, 1], so no exponent can overflow and the mean is never 0.
+        GeM is computed on x / max(x). The result does not depend on the scale, which therefore
+        needs no gradient; the ratios lie in (0, 1], so no exponent can overflow and the mean
+        is never 0.
         """
-        p = self.p if self.log_p is None else self.log_p.exp()
+        x, channels = self._grouped(x)
+        p = self.exponent()
+        maximum = x.amax(channels, keepdim=True)
+        wide = x.to(_wide(x.dtype))
+        maximum = maximum.to(wide.dtype)
+        mean = wide.mean(channels, keepdim=True)
         scale = maximum.detach().clamp(min=self.eps)
-        ratio = x.clamp(min=self.eps) / scale
-        return scale * ratio.pow(p).mean(2, keepdim=True).pow(1 / p)
+        power = wide.clamp(min=self.eps).div_(scale).pow_(p)
+        gem = scale * power.mean(channels, keepdim=True).pow(1 / p)
+        maps = torch.cat((mean, maximum, gem), dim=channels)
+        return maps if self.groups > 1 else maps.unsqueeze(1)
 
-    @staticmethod
-    def _wide(dtype: torch.dtype) -> torch.dtype:
-        """float32 for half precision, whose cubes overflow from 41 on; else unchanged."""
-        return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+    def gradient(
+        self, x: Tensor, maps: Tensor, grad: Tensor, p: float | Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Backward pass of :meth:`forward` from its input and output alone.
+
+        Args:
+            x: (N, C, H, W), to the bit what ``forward`` was given.
+            maps, grad: its result (N, K, 3, H, W), and the loss's gradient with respect to it.
+            p: the exponent it used.
+
+        Returns:
+            The gradients with respect to x, in the type of the maps, and to p, None where that
+            is a number. Channels that share the maximum share its gradient.
+        """
+        shape = x.shape
+        x, channels = self._grouped(x)
+        if self.groups == 1:
+            maps, grad = maps.squeeze(1), grad.squeeze(1)
+        _, maximum, gem = maps.split(1, channels)
+        grad_mean, grad_max, grad_gem = grad.split(1, channels)
+        count = x.size(channels)
+        x = x.to(maps.dtype)
+        ratio = x.clamp(min=self.eps).div_(gem)
+        grad_p = None
+        if isinstance(p, Tensor):
+            # ln GeM = ln(mean(x^p)) / p, and mean(ratio^p) = 1
+            grad_p = (ratio.pow(p) * ratio.log()).mean(channels, keepdim=True)
+            grad_p = (grad_p * gem * grad_gem).sum() / p
+        grad_x = ratio.pow_(p - 1).mul_(grad_gem / count)
+        grad_x.masked_fill_(x < self.eps, 0)
+        grad_x.add_(grad_mean / count)
+        largest = x == maximum
+        grad_max = grad_max / largest.sum(channels, keepdim=True)
+        grad_x.add_(largest * grad_max)
+        return grad_x.view(shape) if self.groups == 1 else grad_x.flatten(1, 2), grad_p
+
+    def _grouped(self, x: Tensor) -> tuple[Tensor, int]:
+        """x with an axis of its own for the groups, if there are several; the channels' axis."""
+        return (x, 1) if self.groups == 1 else (x.unflatten(1, (self.groups, -1)), 2)
 
     def extra_repr(self) -> str:
-        return f"p={self.p}, trainable={self.log_p is not None}"
+        return f"p={self.p}, trainable={self.log_p is not None}, groups={self.groups}"
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    """float32 for half precision, whose cubes overflow from 41 on; else unchanged."""
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype

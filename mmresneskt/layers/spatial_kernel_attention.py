@@ -8,22 +8,15 @@ Li et al., "Selective Kernel Networks" (arXiv:1903.06586).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .channel_pool import ChannelPool
+from .gate import GATES, apply_gate
 from .vector_norm import build_vector_norm, normalize_vector
-
-GATES: dict[str, Callable[[Tensor], Tensor]] = {
-    "double_sigmoid": lambda u: 2 * u.sigmoid(),
-    "sigmoid": torch.sigmoid,
-    "linear": lambda u: u,
-}
-"""How U becomes the factor of V: 2*sigmoid(U), exactly 1 at U = 0 (the default);
-CBAM's sigmoid(U), 1/2 there; U itself, as the paper prints it, 0 there."""
 
 _MAPS = 3  # average, max, GeM
 _HIDDEN = 32  # the paper's "compact" Z: SKNet's lower bound
@@ -73,7 +66,7 @@ class SpatialKernelAttention(nn.Module):
         self.groups = groups
         self.gate = gate
         self.sizes = tuple(kernels)
-        self.pool = ChannelPool(gem_p, gem_trainable)
+        self.pool = ChannelPool(gem_p, gem_trainable, groups=groups)
         self.sets = 1 if share_kernels else groups
         self.kernels = nn.ParameterList(
             nn.Parameter(torch.zeros(self.sets, _MAPS, k, k)) for k in kernels
@@ -86,25 +79,29 @@ class SpatialKernelAttention(nn.Module):
         self.bn = build_vector_norm(norm_cfg or dict(type="BN"), hidden)
         self.select = nn.Conv2d(hidden, len(kernels) * self.sets, 1, groups=self.sets, bias=False)
 
-    def forward(self, v: Tensor) -> Tensor:
-        """V (N, C, H, W) -> V * gate(U), same shape and type."""
-        gate = self.attention(v)[0].to(v.dtype)
-        if self.groups == 1:
-            return v * gate
-        grouped = v.unflatten(1, (self.groups, -1))
-        return (grouped * gate.unsqueeze(2)).flatten(1, 2)
+    def forward(self, v: Tensor, maps: Tensor | None = None) -> Tensor:
+        """V (N, C, H, W) -> V * gate(U), same shape and type.
+
+        Args:
+            maps: what :attr:`pool` makes of V, where it is there already.
+        """
+        return apply_gate(v, self._attend(v, maps)[0], self.gate)
 
     def attention(self, v: Tensor) -> tuple[Tensor, Tensor]:
-        """The gate (N, K, H, W) of V, and the weight of each kernel size (N, K, branches).
+        """The gate (N, K, H, W) of V, and the weight of each kernel size (N, K, branches)."""
+        u, weights = self._attend(v, None)
+        return GATES[self.gate](u), weights
+
+    def _attend(self, v: Tensor, maps: Tensor | None) -> tuple[Tensor, Tensor]:
+        """U (N, K, H, W) and the weight of each kernel size (N, K, branches).
 
         Not under autocast: three maps cost nothing in float32, and sums over 75 values
         of 1e4 do not fit in float16.
         """
         with _no_autocast(v.device.type):
-            branches = self._convolve(self.pool(v.unflatten(1, (self.groups, -1))))
+            branches = self._convolve(self.pool(v) if maps is None else maps)
             weights = self._choose(branches)
-            u = (branches * weights[..., None, None]).sum(2)
-            return GATES[self.gate](u), weights
+            return (branches * weights[..., None, None]).sum(2), weights
 
     def _convolve(self, maps: Tensor) -> Tensor:
         """Pooled maps (N, K, 3, H, W) -> one map per kernel size (N, K, branches, H, W).

@@ -7,10 +7,11 @@ weights (``conv``, ``bn0``, ``fc1``, ``bn1``, ``fc2``).
 
 from __future__ import annotations
 
-import torch
 from mmcv.cnn import build_conv_layer, build_norm_layer
 from torch import Tensor, nn
 
+from .channel_pool import ChannelPool
+from .radix_sum import radix_sum, radix_sum_and_pool
 from .vector_norm import build_vector_norm, normalize_vector
 
 
@@ -79,22 +80,25 @@ class SplitAttentionConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> V (N, C, H', W')."""
-        splits = self.relu(self.bn0(self.conv(x))).chunk(self.radix, dim=1)
-        weights = self.attention(splits)
-        out = splits[0] * weights[:, 0]
-        for r in range(1, self.radix):
-            out = torch.addcmul(out, splits[r], weights[:, r])
-        return out
+        return radix_sum(*self._split(x))
 
-    def attention(self, splits: tuple[Tensor, ...]) -> Tensor:
-        """R splits (N, C, H, W) -> their weights (N, R, C, 1, 1), equation (3).
+    def forward_and_pool(self, x: Tensor, pool: ChannelPool) -> tuple[Tensor, Tensor]:
+        """V, and the maps (N, K, 3, H', W') that ``pool`` makes of it."""
+        return radix_sum_and_pool(*self._split(x), pool)
+
+    def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        splits = self.relu(self.bn0(self.conv(x)))
+        return splits, self.attention(splits)
+
+    def attention(self, splits: Tensor) -> Tensor:
+        """R splits (N, R*C, H, W) -> their weights (N, R, C, 1, 1), equation (3).
 
         The weights of one channel sum to 1 over R; with R = 1 they are sigmoids.
         """
         # The pooled sum of the splits is the sum of their pooled values: equation (1)
         # without the sum of whole feature maps.
-        pooled = sum(split.mean((2, 3), keepdim=True) for split in splits)
-        hidden = self.relu(normalize_vector(self.bn1, self.fc1(pooled)))
+        pooled = splits.mean((2, 3)).unflatten(1, (self.radix, -1)).sum(1)
+        hidden = self.relu(normalize_vector(self.bn1, self.fc1(pooled[..., None, None])))
         logits = self.fc2(hidden).view(-1, self.groups, self.radix, self.channels // self.groups)
         weights = logits.softmax(2) if self.radix > 1 else logits.sigmoid()
         return weights.transpose(1, 2).reshape(-1, self.radix, self.channels, 1, 1)

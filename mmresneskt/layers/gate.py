@@ -1,0 +1,55 @@
+"""How U becomes the factor of V, and V times it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from .backward import by_hand
+
+GATES: dict[str, Callable[[Tensor], Tensor]] = {
+    "double_sigmoid": lambda u: 2 * u.sigmoid(),
+    "sigmoid": torch.sigmoid,
+    "linear": lambda u: u,
+}
+"""How U becomes the factor of V: 2*sigmoid(U), exactly 1 at U = 0 (the default);
+CBAM's sigmoid(U), 1/2 there; U itself, as the paper prints it, 0 there."""
+
+
+def apply_gate(v: Tensor, u: Tensor, gate: str) -> Tensor:
+    """V (N, C, H, W) times the gate of U (N, K, H, W), group by group, in V's type.
+
+    For the backward pass of the sigmoid gates the product is kept, which the convolution
+    after it keeps anyway, and not V: the gradient of U is sum(grad * product) * (1 - sigmoid(U)).
+    """
+    if gate != "linear" and by_hand(v, u):
+        return _SigmoidGate.apply(v, u, gate)
+    return _multiply(v, GATES[gate](u))
+
+
+class _SigmoidGate(Function):
+    @staticmethod
+    def forward(ctx, v: Tensor, u: Tensor, gate: str) -> Tensor:
+        out = _multiply(v, GATES[gate](u))
+        ctx.gate = gate
+        ctx.save_for_backward(out, u)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        out, u = ctx.saved_tensors
+        product = (grad * out).unflatten(1, (u.size(1), -1))
+        grad_u = product.sum(2, dtype=u.dtype).mul_(torch.sigmoid(-u))
+        return _multiply(grad, GATES[ctx.gate](u)), grad_u, None
+
+
+def _multiply(v: Tensor, factor: Tensor) -> Tensor:
+    factor = factor.to(v.dtype)
+    if factor.size(1) == 1:
+        return v * factor
+    return (v.unflatten(1, (factor.size(1), -1)) * factor.unsqueeze(2)).flatten(1, 2)

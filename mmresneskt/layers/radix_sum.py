@@ -1,0 +1,91 @@
+"""V, the weighted sum over the radix, and the channel pooling of it.
+
+Equations (3) and (4) of the ResNeSkt paper. For the backward pass nothing of V's size is
+kept: V is the sum of splits that the activation before keeps anyway, and is made again.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from .backward import by_hand
+from .channel_pool import ChannelPool
+
+
+def radix_sum(splits: Tensor, weights: Tensor) -> Tensor:
+    """Splits (N, R*C, H, W), weights (N, R, C, 1, 1) -> their sum V (N, C, H, W).
+
+    In the splits' type, which half-precision weights keep: V lies between the splits.
+    """
+    if by_hand(splits, weights):
+        return _RadixSum.apply(splits, weights)
+    return _sum(splits, weights)
+
+
+def radix_sum_and_pool(splits: Tensor, weights: Tensor, pool: ChannelPool) -> tuple[Tensor, Tensor]:
+    """:func:`radix_sum`'s V, and its pooled maps (N, K, 3, H, W)."""
+    if by_hand(splits, weights):
+        return _RadixSumAndPool.apply(splits, weights, pool.exponent(), pool)
+    v = _sum(splits, weights)
+    return v, pool(v)
+
+
+class _RadixSum(Function):
+    @staticmethod
+    def forward(ctx, splits: Tensor, weights: Tensor) -> Tensor:
+        ctx.save_for_backward(splits, weights)
+        return _sum(splits, weights)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
+        return _gradients(grad, *ctx.saved_tensors)
+
+
+class _RadixSumAndPool(Function):
+    @staticmethod
+    def forward(
+        ctx, splits: Tensor, weights: Tensor, p: float | Tensor, pool: ChannelPool
+    ) -> tuple[Tensor, Tensor]:
+        v = _sum(splits, weights)
+        maps = pool(v)
+        ctx.pool = pool
+        ctx.p = p.detach() if isinstance(p, Tensor) else p
+        ctx.save_for_backward(splits, weights, maps)
+        return v, maps
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx, grad_v: Tensor, grad_maps: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None, None]:
+        splits, weights, maps = ctx.saved_tensors
+        v = _sum(splits, weights)
+        grad, grad_p = ctx.pool.gradient(v, maps, grad_maps, ctx.p)
+        grad = grad.add_(grad_v).to(v.dtype)
+        return *_gradients(grad, splits, weights), grad_p, None
+
+
+def _sum(splits: Tensor, weights: Tensor) -> Tensor:
+    first, *others = splits.chunk(weights.size(1), dim=1)
+    first_weight, *other_weights = weights.to(splits.dtype).unbind(1)
+    v = first * first_weight
+    for split, weight in zip(others, other_weights):
+        v = torch.addcmul(v, split, weight)
+    return v
+
+
+def _gradients(grad: Tensor, splits: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """With respect to the splits and the weights, given V's."""
+    radix = weights.size(1)
+    grad_splits = torch.empty_like(splits)
+    grad_weights = torch.empty_like(weights)
+    for r, (split, part) in enumerate(
+        zip(splits.chunk(radix, dim=1), grad_splits.chunk(radix, dim=1))
+    ):
+        torch.mul(grad, weights[:, r].to(grad.dtype), out=part)
+        grad_weights[:, r] = (grad * split).sum((2, 3), keepdim=True, dtype=weights.dtype)
+    return grad_splits, grad_weights
