@@ -10,8 +10,8 @@ second, unsafe try.
 """
 
 from .errors import CheckpointError
+from .integrity import named_hash
 from .loading import load_file, read_back, require_resumable, trust
-from .safetensors_file import safetensors_bytes
 from .schemes import install, load_url
 
 __all__ = [
@@ -19,8 +19,8 @@ __all__ = [
     "install",
     "load_file",
     "load_url",
+    "named_hash",
     "read_back",
     "require_resumable",
-    "safetensors_bytes",
     "trust",
 ]
