@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import TensorDataset
+
+from mmresneskt.checkpoint import CheckpointError, load_file
 
 
 class Tiny(BaseModel):
@@ -95,3 +98,31 @@ def damaged(content: bytes, count: int, seed: int = 0) -> Iterator[tuple[str, by
             for place in range(at, min(at + length, len(copy))):
                 copy[place] ^= generator.randrange(1, 256)
         yield f"{kind} at {at} of {len(content)}", bytes(copy)
+
+
+def outcome(file: Path, right: dict | None) -> str:
+    """The message with which a checkpoint is refused; "" if it loads right, "wrong" if not."""
+    try:
+        loaded = load_file(file)
+    except CheckpointError as error:
+        message = str(error)
+        assert message.isprintable()
+        assert file.name in message
+        assert len(message) < 500
+        return message
+    return "" if same(loaded, right) else "wrong"
+
+
+def tally(file: Path, folder: Path, count: int) -> Counter:
+    """How many damaged copies of a file are "refused", load "right", and load "wrong"."""
+    right = load_file(file)
+    copy = folder / "copy" / file.name  # with the hash that is in the name, if there is one
+    copy.parent.mkdir(exist_ok=True)
+    found = Counter(refused=0, right=0, wrong=0)
+    for what, content in damaged(file.read_bytes(), count):
+        copy.write_bytes(content)
+        message = outcome(copy, right)
+        found[{"": "right", "wrong": "wrong"}.get(message, "refused")] += 1
+        if message == "wrong":
+            print(f"{file.name}: {what}")
+    return found
