@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -158,10 +159,14 @@ def losses(work_dir, rank=0):
 def start(work_dir, **settings):
     """Train in a process of its own; return its id. It is forked: nothing is imported again."""
     Path(work_dir).mkdir(parents=True, exist_ok=True)
+    environment = settings.pop("environment", {})
     child = os.fork()
     if child:
         return child
-    log = os.open(Path(work_dir, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.environ.update(environment)
+    log = os.open(
+        Path(work_dir, settings.pop("log", "log")), os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    )
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdout = sys.stderr = os.fdopen(log, "w", buffering=1)
@@ -176,6 +181,25 @@ def start(work_dir, **settings):
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def start_pair(work_dir, **settings):
+    """Two processes of one run; each has a log of its own, ``log.0`` and ``log.1``."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    group = dict(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE="2")
+    group.update(GLOO_SOCKET_IFNAME="lo")
+    return [
+        start(
+            work_dir,
+            launcher="pytorch",
+            log=f"log.{rank}",
+            environment=dict(group, RANK=str(rank), LOCAL_RANK=str(rank)),
+            **settings,
+        )
+        for rank in (0, 1)
+    ]
 
 
 def finish(child, seconds=60):

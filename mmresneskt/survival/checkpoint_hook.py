@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
+from mmengine.dist import all_gather_object, is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 from ..checkpoint import CheckpointError, read_back
 from ..files import remove, replace, write_whole
 from .disk_full import explain
+from .random_state import random_state
 from .stop import stop_together
 
 _INTERRUPTED = "interrupted_ckpt"
@@ -70,6 +71,7 @@ class WholeCheckpointHook(CheckpointHook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         # FlexibleRunner puts its own numbers there, one too many after an evaluation
         checkpoint["meta"].update(self._progress)
+        checkpoint["random_states"] = self._random_states
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         name, hub = self.filename_tmpl.format(step), runner.message_hub
@@ -141,6 +143,7 @@ class WholeCheckpointHook(CheckpointHook):
         local = isinstance(self.file_backend, LocalBackend)
         draft = _unfinished(name) if local else name
         self._progress = dict(meta)
+        self._random_states = all_gather_object(random_state())  # of every process, by rank
 
         def write() -> None:
             runner.save_checkpoint(

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.registry import HOOKS
-from mmengine.runner import Runner
+from mmengine.registry import HOOKS, LOOPS
+from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
+from torch.utils.data import DataLoader
 
 from .checkpoint_hook import WholeCheckpointHook
+from .exact_resume import ExactResumeHook
+from .positions import by_position
 from .signals import StopOnSignalHook
 
 
@@ -34,10 +37,35 @@ def equip(runner: Runner, leave: Callable[[int], Any]) -> None:
 
 
 class _Surviving:
+    _endless: bool | None = None  # while the training loop is built: whether its data has no end
+
     def register_hook(self: Runner, hook: Hook | dict, priority: str | int | None = None) -> None:
         if isinstance(hook, dict) and _class_of(hook["type"]) is CheckpointHook:
             hook = {**hook, "type": WholeCheckpointHook}
         super().register_hook(hook, priority)
+
+    def build_train_loop(self: Runner, loop: BaseLoop | dict) -> BaseLoop:
+        if not isinstance(loop, dict):
+            return super().build_train_loop(loop)
+        self.register_hook(ExactResumeHook())
+        self._endless = _is_by_iteration(loop)
+        try:
+            return super().build_train_loop(loop)
+        finally:
+            self._endless = None
+
+    def build_dataloader(
+        self, dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        loader = super().build_dataloader(dataloader, seed, diff_rank_seed)
+        return loader if self._endless is None else by_position(loader, seed, self._endless)
+
+
+def _is_by_iteration(loop: dict) -> bool:
+    if "type" not in loop:
+        return not loop["by_epoch"]
+    kind = LOOPS.get(loop["type"]) if isinstance(loop["type"], str) else loop["type"]
+    return isinstance(kind, type) and issubclass(kind, IterBasedTrainLoop)
 
 
 def _class_of(kind: str | type) -> type | None:

@@ -1,0 +1,87 @@
+"""A resumed run is the run that was not interrupted: the same losses and weights, to the bit."""
+
+import os
+import signal
+
+import pytest
+import torch
+
+from mmresneskt.checkpoint import load_file
+
+from .toy_run import finish, log, losses, start, start_pair, wait_for
+
+LONG = 100_000
+
+
+def weights(work_dir):
+    checkpoint = load_file((work_dir / "last_checkpoint").read_text())
+    return {**checkpoint["state_dict"], **checkpoint["optimizer"]["state"]}
+
+
+def assert_equal(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    for key, value in ours.items():
+        if isinstance(value, dict):
+            assert_equal(value, theirs[key])
+        else:
+            assert torch.equal(value, theirs[key]), key
+
+
+SETTINGS = {
+    "epochs": dict(by_epoch=True, length=5),
+    "iterations": dict(by_epoch=False, length=25),
+    "epochs, workers": {
+        **dict(by_epoch=True, length=3, **{"train_dataloader.num_workers": 2}),
+        "train_dataloader.persistent_workers": True,
+    },
+    "iterations, workers": dict(by_epoch=False, length=13, **{"train_dataloader.num_workers": 2}),
+    "iterations over an epoch's sampler": {
+        **dict(by_epoch=False, length=13),
+        "train_dataloader.sampler.type": "DefaultSampler",
+    },
+    "no seed": dict(by_epoch=True, length=3, randomness={}),
+}
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, settings, how):
+    slow = {"custom_hooks": [dict(type="LossFileHook"), dict(type="SleepHook", seconds=0.02)]}
+    pieces, whole = tmp_path / "pieces", tmp_path / "whole"
+    child = start(pieces, **settings, **slow)
+    wait_for(pieces / "losses.0", 22 * 8)  # eight iterations: the second epoch
+    os.kill(child, how)
+    assert finish(child) == (143 if how == signal.SIGTERM else -9)
+    assert finish(start(pieces, **settings)) == 0, log(pieces)
+    if not settings.get("randomness", True):
+        seed = load_file((pieces / "last_checkpoint").read_text())["meta"]["seed"]
+        settings = dict(settings, randomness=dict(seed=seed))
+    assert finish(start(whole, **settings)) == 0, log(whole)
+    assert losses(pieces) == losses(whole)
+    assert len(set(losses(whole).values())) == len(losses(whole)) > 8
+    assert_equal(weights(pieces), weights(whole))
+
+
+def test_a_batch_does_not_depend_on_the_number_of_workers(tmp_path):
+    for workers in (0, 1, 2):
+        settings = {"train_dataloader.num_workers": workers}
+        assert finish(start(tmp_path / str(workers), length=2, **settings)) == 0
+    found = [losses(tmp_path / str(workers)) for workers in (0, 1, 2)]
+    assert found[0] == found[1] == found[2]
+
+
+def test_two_processes_resume_each_with_its_own_state(tmp_path):
+    pieces, whole = tmp_path / "pieces", tmp_path / "whole"
+    slow = {"custom_hooks": [dict(type="LossFileHook"), dict(type="SleepHook", seconds=0.02)]}
+    settings = dict(by_epoch=False, length=20)
+    pair = start_pair(pieces, **settings, **slow)
+    wait_for(pieces / "losses.1", 22 * 5)
+    os.kill(pair[1], signal.SIGINT)  # one is enough
+    assert [finish(child) for child in pair] == [130, 130]
+    assert len(losses(pieces, 0)) == len(losses(pieces, 1)) < 20
+    for work_dir in (pieces, whole):
+        assert [finish(child) for child in start_pair(work_dir, **settings)] == [0, 0]
+    for rank in (0, 1):
+        assert losses(pieces, rank) == losses(whole, rank)
+    assert losses(whole, 0) != losses(whole, 1)
+    assert_equal(weights(pieces), weights(whole))

@@ -1,0 +1,77 @@
+"""Signals: the run finishes its iteration, saves and ends; real processes, real signals."""
+
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+from .test_distributed import CLASSIFIER, write
+from .test_distributed import start as start_script
+from .toy_run import finish, log, losses, start, wait_for
+
+LONG = 100_000
+
+
+@pytest.mark.parametrize("by_epoch", [True, False], ids=["epochs", "iterations"])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 143)]
+)
+def test_a_signal_ends_the_run_with_a_checkpoint_of_its_last_iteration(
+    tmp_path, number, code, by_epoch
+):
+    interval = {"default_hooks.checkpoint.interval": LONG, "train_cfg.val_interval": LONG}
+    child = start(tmp_path, by_epoch=by_epoch, length=LONG, **interval)
+    wait_for(tmp_path / "losses.0", 200)
+    os.kill(child, number)
+    assert finish(child) == code
+    done = max(losses(tmp_path))
+    saved = tmp_path / f"iter_{done}.pth"
+    assert saved.exists()
+    assert (tmp_path / "last_checkpoint").read_text() == str(saved)
+    found = re.search(r"error: stopped by (\w+) after iteration (\d+): saved (\S+),", log(tmp_path))
+    assert found.groups() == (signal.Signals(number).name, str(done), str(saved))
+    # and the next start takes it over
+    length = done // 6 + 1 if by_epoch else done + 1
+    assert finish(start(tmp_path, by_epoch=by_epoch, length=length)) == 0
+    assert f"going on from {saved}" in log(tmp_path)
+    assert not saved.exists()  # a regular checkpoint took its place
+    assert sorted(losses(tmp_path)) == list(range(1, (6 * length if by_epoch else length) + 1))
+
+
+def test_a_second_interrupt_ends_the_process_at_once(tmp_path):
+    # an iteration of an hour: only a process that does not wait for it ends
+    hour = {"custom_hooks": [dict(type="LossFileHook"), dict(type="SleepHook", seconds=3600)]}
+    child = start(tmp_path, **hour)
+    wait_for(tmp_path / "asleep")
+    os.kill(child, signal.SIGINT)
+    wait_for(tmp_path / "log", len("SIGINT"))
+    while "SIGINT: stopping" not in log(tmp_path):
+        pass
+    os.kill(child, signal.SIGINT)
+    assert finish(child) == -signal.SIGINT
+
+
+def test_all_processes_stop_after_the_same_iteration_and_are_not_started_again(tmp_path):
+    folder = tmp_path / "run"
+    config = write(folder, CLASSIFIER, batch=4, epochs=1000)
+    process = start_script("dist_train.sh", config, 2, "--work-dir", folder)
+    wait_for(folder / "last_checkpoint", seconds=300)
+    os.kill(int((folder / "pid1").read_text()), signal.SIGTERM)  # one of the two
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 143, output[-3000:]
+    assert output.count("error: stopped by SIGTERM") == 1
+    assert output.count("Surviving") <= 1 or "resumed epoch" not in output
+
+
+def test_the_script_hands_signals_on(tmp_path):
+    folder = tmp_path / "run"
+    config = write(folder, CLASSIFIER, batch=4, epochs=1000)
+    process = start_script("dist_train.sh", config, 2, "--work-dir", folder)
+    wait_for(folder / "last_checkpoint", seconds=300)
+    process.send_signal(signal.SIGUSR1)
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 143, output[-3000:]
+    assert output.count("error: stopped by SIGUSR1") == 1
+    assert subprocess.run(["pgrep", "-f", str(config)], capture_output=True).stdout == b""
