@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import matplotlib.backends.backend_agg
+import matplotlib.pyplot  # noqa: F401
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -17,6 +19,7 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS
 from mmengine.runner import Runner
+from mmengine.structures import BaseDataElement
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -29,7 +32,7 @@ from mmresneskt.survival import Stop, equip, surviving
 
 @DATASETS.register_module(force=True)
 class ToySet(Dataset):
-    """Numbers, disturbed by all generators that a transform might draw from."""
+    """Numbers, disturbed by all generators that a transform might draw from; some are nan."""
 
     metainfo = dict(classes=("one",))
 
@@ -42,7 +45,11 @@ class ToySet(Dataset):
     def __getitem__(self, index):
         noise = random.random() + np.random.rand() + torch.rand(1).item()
         value = float("nan") if index in self.bad else index / self.length + noise
-        return dict(x=torch.full((4,), value), y=torch.tensor([float(index % 3)]), name=index)
+        return dict(
+            x=torch.full((4,), value),
+            y=torch.tensor([float(index % 3)]),
+            sample=BaseDataElement(metainfo=dict(img_path=f"{index}.png")),
+        )
 
 
 @MODELS.register_module(force=True)
@@ -55,7 +62,7 @@ class ToyModel(BaseModel):
             nn.Linear(4, width), nn.BatchNorm1d(width), nn.Dropout(0.5), nn.Linear(width, 1)
         )
 
-    def forward(self, x, y, name, mode="loss"):
+    def forward(self, x, y, sample, mode="loss"):
         x, y = (torch.stack(v) if isinstance(v, (list, tuple)) else v for v in (x, y))
         out = self.layers(x)
         if mode == "loss":
@@ -128,7 +135,7 @@ def config(work_dir, by_epoch=True, length=4, **changes):
                 checkpoint=dict(type="CheckpointHook", interval=1, by_epoch=by_epoch)
             ),
             custom_hooks=[dict(type="LossFileHook")],
-            log_level="ERROR",
+            log_level="WARNING",
             launcher="none",
         )
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from ..broken_images import Budget, guard_images
 from ..checks import find_problems, report
+from ..survival import LIMITS, Stop, equip
 from ..visualization import CurvesHook
-from .distributed import leave_if_told
+from .distributed import is_main_process, leave, leave_if_told
 from .errors import UserError
 from .resume import set_resume
 from .runner import add_common_arguments, build_runner, configure, run, use_amp
@@ -38,7 +40,13 @@ def main(argv: list[str] | None = None) -> None:
     runner = build_runner(cfg)
     guard_images(runner, args.max_broken_images)
     runner.register_hook(CurvesHook())
-    run(runner, "train", check=not args.no_check)
+    equip(runner, leave, args.on_bad_loss)
+    try:
+        run(runner, "train", check=not args.no_check)
+    except Stop as stop:
+        if is_main_process():
+            print(f"error: {stop}", file=sys.stderr)
+        leave(stop.code)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -69,5 +77,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         "--no-check",
         action="store_true",
         help="start without looking for mistakes first, which tools/check.py tells too",
+    )
+    parser.add_argument(
+        "--on-bad-loss",
+        choices=LIMITS,
+        help="when the loss is nan or infinite: stop (the default), skip the batch (at most "
+        f"{LIMITS['skip']} times), or take the last checkpoint's weights (rollback, at most "
+        f"{LIMITS['rollback']} times)",
     )
     return parser.parse_args(argv)

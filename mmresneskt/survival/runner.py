@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from .checkpoint_hook import WholeCheckpointHook
 from .exact_resume import ExactResumeHook
+from .losses import BadLossHook
 from .positions import by_position
 from .signals import StopOnSignalHook
 
@@ -27,12 +28,18 @@ def surviving(runner: type) -> type:
     return type(f"Surviving{runner.__name__}", (_Surviving, runner), {})
 
 
-def equip(runner: Runner, leave: Callable[[int], Any]) -> None:
+def equip(runner: Runner, leave: Callable[[int], Any], on_bad_loss: str | None = None) -> None:
     """Register the hooks that a run survives by.
 
     Args:
         leave: see :class:`StopOnSignalHook`.
+        on_bad_loss: the policy of :class:`BadLossHook`; None: the config's, or ``stop``.
     """
+    configured = [hook for hook in runner.hooks if isinstance(hook, BadLossHook)]
+    for hook in configured:
+        hook.policy = on_bad_loss or hook.policy
+    if not configured:
+        runner.register_hook(BadLossHook(on_bad_loss or "stop"))
     runner.register_hook(StopOnSignalHook(leave))
 
 
