@@ -55,7 +55,7 @@ def unbuildable(cfg: Config) -> Iterator[Finding]:
             if part.registries[0] is TRANSFORMS and isinstance(part.cfg, dict):
                 yield from _tried(part.key, part.cfg, TRANSFORMS.build)
             if METRICS in part.registries and "metrics" not in part.cfg:
-                yield from _tried(part.key, _without_data(part), METRICS.build)
+                yield from _metric(part)
         for part in found:
             if part.registries[0] is DATASETS and _is_lazy(part):
                 yield from _tried(part.key, part.cfg, _build_lazily)
@@ -94,9 +94,13 @@ def _tried(key: str, part: ConfigDict, make: Callable) -> Iterator[Finding]:
         yield blame(failure, key, part, make_copy)
 
 
-def _without_data(part: Part) -> ConfigDict:
-    """Metrics read the annotations when they are built."""
-    return ConfigDict({k: v for k, v in part.cfg.items() if k not in ("ann_file", "gt_folder")})
+def _metric(part: Part) -> Iterator[Finding]:
+    """Metrics read the annotations when they are built; those that can be built without are."""
+    accepted = keywords(part.find()) or {}
+    of_data = [name for name in ("ann_file", "gt_folder", "seg_prefix") if name in part.cfg]
+    if all(name in accepted and accepted[name].default is None for name in of_data):
+        without = {key: value for key, value in part.cfg.items() if key not in of_data}
+        yield from _tried(part.key, ConfigDict(without), METRICS.build)
 
 
 def _build_lazily(dataset: ConfigDict) -> object:

@@ -148,9 +148,11 @@ def _channels(cfg: Config, backbone: ConfigDict) -> list[int] | None:
     for device in ("meta", "cpu"):  # some operators run on no "meta" tensor
         try:
             with quiet(), torch.device(device):
-                return [found.channels for found in maps_of(cfg, copy.deepcopy(backbone))]
+                channels = [found.channels for found in maps_of(cfg, copy.deepcopy(backbone))]
         except Exception:
             continue
+        # some necks run a second backbone, and get the image for it
+        return channels[1:] if backbone.get("output_img") else channels
     return None
 
 

@@ -39,7 +39,7 @@ _TAKEN_OUT = {
     WEIGHT_INITIALIZERS: ("layer", "override"),
 }
 _ALWAYS = ("type", "_scope_", "_delete_")
-_NORM = ("norm_cfg", "norm")
+_OF_LAYERS = {"norm_cfg": "requires_grad", "norm": "requires_grad", "dcn": "fallback_on_stride"}
 _LOADER = ("dataset", "sampler", "batch_sampler", "collate_fn", "worker_init_fn")
 _LOADER += ("num_batch_per_epoch",)
 _PARAMWISE = ("custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult")
@@ -101,8 +101,7 @@ def _of_part(part: Part) -> Iterator[Finding]:
     if accepted is None:
         return
     extra = {name for registry in part.registries for name in _TAKEN_OUT.get(registry, ())}
-    if part.key.rpartition(".")[2] in _NORM:
-        extra.add("requires_grad")
+    extra.add(_OF_LAYERS.get(part.key.rpartition(".")[2], "type"))
     for name in part.cfg:
         if name in accepted or name in extra or name in _ALWAYS:
             continue
@@ -112,9 +111,9 @@ def _of_part(part: Part) -> Iterator[Finding]:
 
 
 def _must_be_registered(part: Part) -> bool:
-    """Some types inside a model, as of an operator, are looked up elsewhere."""
+    """Some types inside a model or a transform, as of an operator, are looked up elsewhere."""
     if not part.key.startswith("model."):
-        return True
+        return ".transforms." not in part.key
     return part.key.split(".")[-1] in ("backbone", "neck", "head", "rpn_head", "roi_head")
 
 
