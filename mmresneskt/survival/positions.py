@@ -61,28 +61,28 @@ class SeededDataset(Dataset):
     """
 
     def __init__(self, dataset: Dataset, seed: int, rank: int) -> None:
-        vars(self).update(_dataset=dataset, _seeds=(seed, rank))
+        vars(self).update(dataset=dataset, _seeds=(seed, rank))
 
     def __getitem__(self, place: Place | int) -> Any:
         if not isinstance(place, Place):
-            return self._dataset[place]
+            return self.dataset[place]
         before = random_state(cuda=False)
         seed_all(*self._seeds, place.epoch, place.batch, place.sample)
         try:
-            return self._dataset[place.index]
+            return self.dataset[place.index]
         finally:
             set_random_state(before)
 
     def __len__(self) -> int:
-        return len(self._dataset)
+        return len(self.dataset)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "_dataset":  # while it is unpickled in a worker
+        if name.startswith("__") or name == "dataset":  # while it is unpickled in a worker
             raise AttributeError(name)
-        return getattr(self._dataset, name)
+        return getattr(self.dataset, name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        setattr(self._dataset, name, value)
+        setattr(self.dataset, name, value)
 
 
 class PlacedBatches(Sampler):
