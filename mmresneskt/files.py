@@ -34,6 +34,13 @@ def write_whole(path: str | Path, data: bytes) -> Path:
     return path
 
 
+def remove_drafts(path: str | Path) -> None:
+    """Remove what killed processes have left of :func:`write_whole`; none may be at it."""
+    path = Path(path)
+    for draft in path.parent.glob(f".{path.name}.[0-9]*"):
+        draft.unlink(missing_ok=True)
+
+
 def replace(draft: Path, path: Path) -> None:
     """Give a finished file or folder its name, once its content is on the disk.
 

@@ -14,11 +14,12 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from ..checkpoint import CheckpointError, read_back
-from ..files import remove, replace, write_whole
+from ..files import remove, remove_drafts, replace, write_whole
 from .disk_full import explain
 from .random_state import random_state
 from .stop import stop_together
 
+_POINTER = "last_checkpoint"
 _INTERRUPTED = "interrupted_ckpt"
 
 
@@ -49,6 +50,8 @@ class WholeCheckpointHook(CheckpointHook):
         self._pointed_to: dict[str, int] = {}  # of what last_checkpoint names
         if is_main_process():
             self._remove_unfinished()
+            for name in (_POINTER, "curves.png"):  # what else is written while a run goes on
+                remove_drafts(Path(runner.work_dir, name))
 
     def save_now(self, runner: Runner, epoch: int, iteration: int) -> str:
         """Save between two regular checkpoints; return the path.
@@ -165,7 +168,7 @@ class WholeCheckpointHook(CheckpointHook):
                     read_back(path)
                 replace(path, path.with_name(name))
             if pointed_to:
-                write_whole(Path(runner.work_dir, "last_checkpoint"), pointed_to.encode())
+                write_whole(Path(runner.work_dir, _POINTER), pointed_to.encode())
 
         self._together(name, write)
         self._together(name, give_name)

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from mmresneskt.checkpoint import load_file
+from mmresneskt.survival import newest_valid
 
 from ..toy_run import finish, log, losses, start
 
@@ -34,14 +35,14 @@ def check_kills(folder, kills, seed, width=8):
     done = 0
     for kill in range(kills):
         child = start(pieces, length=length, **settings)
-        wait_for_iteration(pieces, done + 1, child)
+        wait_for_iteration(pieces, done + 2, child)  # one has been saved
         time.sleep(draw.uniform(0, 0.2))
         if kill % 2:
             in_write += wait_for_write(pieces, draw)
         os.kill(child, signal.SIGKILL)
         assert finish(child) == -signal.SIGKILL
         trained = last_line(pieces)
-        saved = load_file((pieces / "last_checkpoint").read_text())["meta"]["iter"]
+        saved = newest_valid(pieces).meta["iter"]  # what the next start goes on from
         lost = max(lost, trained - saved)
         assert 0 <= trained - saved <= 1
         assert saved >= done  # nothing that was there is gone
