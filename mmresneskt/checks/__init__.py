@@ -42,13 +42,13 @@ def find_problems(cfg: Config, parts: tuple[str, ...] = ("train", "val")) -> lis
     findings += missing_data(cfg, parts)
     findings += missing_checkpoints(cfg)
     findings += annotation_problems(cfg, parts)
-    findings += frozen_without_weights(cfg)
     if has_error(findings, "model"):
         return findings
     model, problems = model_of(cfg)
     findings += problems
     if model is not None:
         findings += wrong_channels(cfg)
+        findings += frozen_without_weights(cfg, model)
         findings += unmatched_weights(cfg, model)
         findings += room_for_checkpoints(cfg, model)
     return findings

@@ -14,11 +14,15 @@ from mmengine.registry import DATASETS, METRICS, OPTIMIZERS, PARAM_SCHEDULERS, T
 from torch import nn
 
 from ..building import build, scope_of
-from .blame import blame
+from ..commands.errors import explain
+from ..sync_bn import replace_sync_bn
+from .blame import blame, causes
 from .files import NO_FILES
-from .findings import Finding
+from .findings import Finding, warning
 from .keywords import keywords
-from .tree import Part, nodes, parts
+from .tree import Part, parts
+
+_OF_DATA = ("ann_file", "gt_folder", "seg_prefix", "backend_args")
 
 
 @contextlib.contextmanager
@@ -72,12 +76,12 @@ def model_of(cfg: Config) -> tuple[nn.Module | None, list[Finding]]:
     whole = copy.deepcopy(cfg.model)
     if cfg.get("data_preprocessor"):
         whole.setdefault("data_preprocessor", cfg.data_preprocessor)  # as the Runner does
-    for _, node in nodes(whole):
-        if node.get("type") == "SyncBN":
-            node["type"] = "BN"
+    replace_sync_bn(whole)
     try:
         return build_model(cfg, whole), []
     except Exception as failure:
+        if any(isinstance(cause, OSError) for cause in causes(failure)):  # it downloads something
+            return None, [warning("model", f"it was not built: {explain(failure)}")]
         with quiet():
             return None, [blame(failure, "model", whole, lambda part: build_model(cfg, part))]
 
@@ -95,10 +99,9 @@ def _tried(key: str, part: ConfigDict, make: Callable) -> Iterator[Finding]:
 
 
 def _metric(part: Part) -> Iterator[Finding]:
-    """Metrics read the annotations when they are built; those that can be built without are."""
-    accepted = keywords(part.find()) or {}
-    of_data = [name for name in ("ann_file", "gt_folder", "seg_prefix") if name in part.cfg]
-    if all(name in accepted and accepted[name].default is None for name in of_data):
+    """Metrics read the annotations when they are built; COCO's can be built without."""
+    of_data = [name for name in _OF_DATA if name in part.cfg]
+    if not of_data or part.type == "CocoMetric":
         without = {key: value for key, value in part.cfg.items() if key not in of_data}
         yield from _tried(part.key, ConfigDict(without), METRICS.build)
 

@@ -39,7 +39,7 @@ _TAKEN_OUT = {
     WEIGHT_INITIALIZERS: ("layer", "override"),
 }
 _ALWAYS = ("type", "_scope_", "_delete_")
-_OF_LAYERS = {"norm_cfg": "requires_grad", "norm": "requires_grad", "dcn": "fallback_on_stride"}
+_NORM = ("norm_cfg", "norm")
 _LOADER = ("dataset", "sampler", "batch_sampler", "collate_fn", "worker_init_fn")
 _LOADER += ("num_batch_per_epoch",)
 _PARAMWISE = ("custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult")
@@ -98,10 +98,11 @@ def _of_part(part: Part) -> Iterator[Finding]:
             yield _unknown(f"{part.key}.type", message, str(part.type), part.names())
         return
     accepted = keywords(found)
-    if accepted is None:
+    if accepted is None or part.key.endswith(".dcn"):  # its blocks take some, and rename some
         return
     extra = {name for registry in part.registries for name in _TAKEN_OUT.get(registry, ())}
-    extra.add(_OF_LAYERS.get(part.key.rpartition(".")[2], "type"))
+    if part.key.rpartition(".")[2] in _NORM:
+        extra.add("requires_grad")
     for name in part.cfg:
         if name in accepted or name in extra or name in _ALWAYS:
             continue
