@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mmengine.runner import Runner
 
 from ..checkpoint import trust
 from ..checks import check_datasets
-from ..survival import surviving
+from ..survival import explain_writing, is_disk_full, surviving
 from ..swap import BACKBONES
 from .arguments import add_trust_argument
 from .classes import set_classes
@@ -79,6 +80,11 @@ def use_amp(cfg: Config) -> None:
     cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
 
 
+def uses_amp(cfg: Config) -> bool:
+    """Whether a config trains in mixed precision."""
+    return cfg.optim_wrapper.get("type") == "AmpOptimWrapper"
+
+
 def build_runner(cfg: Config) -> Runner:
     """Build the runner with everything it needs for its first step.
 
@@ -104,8 +110,10 @@ def run(runner: Runner, what: str, check: bool = True) -> None:
     mmengine builds datasets and loads checkpoints in there, before the first iteration.
 
     Raises:
-        UserError: it failed before the first iteration: a dataset or a checkpoint.
+        UserError: it failed before the first iteration (a dataset or a checkpoint), or the disk
+            is full.
     """
+    logging.raiseExceptions = False  # else each line that a full disk does not take is a traceback
     started = _Started()
     runner.register_hook(started)
     try:
@@ -115,6 +123,12 @@ def run(runner: Runner, what: str, check: bool = True) -> None:
     except UserError:
         raise
     except Exception as error:
+        if is_disk_full(error):
+            reason = explain_writing(error, runner.work_dir)
+            raise UserError(
+                f"{error.filename or runner.work_dir} cannot be written: {reason}. Free some; "
+                f"--resume goes on from the last checkpoint"
+            ) from error
         if started.value:
             raise
         raise UserError(explain(error)) from error

@@ -1,6 +1,7 @@
 """Runs that survive what happens to machines: kills, signals, full disks, losses of nan."""
 
 from .checkpoint_hook import WholeCheckpointHook
+from .disk_full import explain_writing, is_disk_full
 from .losses import LIMITS, BadLossHook
 from .newest_valid import newest_valid, require
 from .runner import equip, surviving
@@ -14,6 +15,8 @@ __all__ = [
     "StopOnSignalHook",
     "WholeCheckpointHook",
     "equip",
+    "explain_writing",
+    "is_disk_full",
     "newest_valid",
     "require",
     "surviving",

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 
 from ..checkpoint import CheckpointError, read_back
 from ..files import remove, remove_drafts, replace, write_whole
-from .disk_full import explain
+from .disk_full import explain_writing
 from .random_state import random_state
 from .stop import stop_together
 
@@ -182,10 +182,10 @@ class WholeCheckpointHook(CheckpointHook):
             step()
         except (OSError, CheckpointError) as error:
             self._remove_unfinished()
+            reason = explain_writing(error, self.out_dir)
             problem = (
-                f"checkpoint {name} cannot be written to {self.out_dir}: "
-                f"{explain(error, self.out_dir)}. The checkpoints before it are intact, and "
-                f"--resume goes on from the last one"
+                f"checkpoint {name} cannot be written to {self.out_dir}: {reason}. The "
+                f"checkpoints before it are intact, and --resume goes on from the last one"
             )
         stop_together(problem)
 

@@ -14,7 +14,7 @@ def is_disk_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _FULL
 
 
-def explain(error: Exception, folder: str | Path) -> str:
+def explain_writing(error: Exception, folder: str | Path) -> str:
     """Why nothing could be written to a folder, with the room that is left there."""
     reason = (isinstance(error, OSError) and error.strerror) or str(error)
     if not is_disk_full(error):
