@@ -196,6 +196,40 @@ def test_weights_of_timm_fill_the_se_resnext_of_mmpretrain(tmp_path):
         build(cfg, cfg.model.backbone).init_weights()
 
 
+LAZY = """
+from mmdet.models import FPN, DetDataPreprocessor, ResNet, RetinaHead, RetinaNet
+
+model = dict(
+    type=RetinaNet,
+    data_preprocessor=dict(type=DetDataPreprocessor, mean=[0.0] * 3, std=[1.0] * 3),
+    backbone=dict(type=ResNet, depth=18, norm_cfg=dict(type="BN")),
+    neck=dict(type=FPN, in_channels=[64, 128, 256, 512], out_channels=256, num_outs=5),
+    bbox_head=dict(type=RetinaHead, num_classes=80, in_channels=256),
+)
+"""
+
+
+@pytest.mark.parametrize("name", ["resneskt50:none", "senet50:none", "resnet50:none"])
+def test_a_config_of_the_new_style_is_swapped(name, tmp_path):
+    """Its types are classes, and it has no scope in which to look up a name."""
+    (tmp_path / "base.py").write_text(LAZY)
+    (tmp_path / "new.py").write_text(
+        "from mmengine.config import read_base\n\nwith read_base():\n    from .base import *\n"
+    )
+    lazy = load_config(str(tmp_path / "new.py"))
+    assert isinstance(lazy.model.backbone.type, type)
+    swapped = swap_backbone(lazy, name)
+    assert swapped.model.neck.in_channels == [256, 512, 1024, 2048]
+    assert all(
+        line[2:].startswith(("model.backbone", "model.neck.in_ch", "model.data_", "custom_", "def"))
+        for line in difference(lazy, swapped).splitlines()
+    )
+    model = build(swapped, swapped.model)
+    plain = "ResNet" if name == "resnet50:none" else swapped.model.backbone.type.split(".")[-1]
+    assert type(model.backbone).__name__ == plain
+    assert [m.shape[1] for m in model.eval().extract_feat(torch.zeros(1, 3, 64, 64))] == [256] * 5
+
+
 def test_the_difference_names_what_went_and_what_came():
     before = Config(dict(a=1, b=dict(c=(1, 2), d=[dict(e=3)]), g=5))
     after = Config(dict(a=1, b=dict(c=[1, 2], d=[dict(e=4)]), f="x"))

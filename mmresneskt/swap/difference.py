@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 def difference(before: Config, after: Config) -> str:
     """One line ``- key = value`` for each setting that went and ``+ ...`` for each new one."""
-    old, new = (dict(_leaves(cfg._cfg_dict, "")) for cfg in (before, after))
+    old, new = (dict(_leaves(cfg.to_dict(), "")) for cfg in (before, after))
     lines = []
     for key in sorted({**old, **new}):
         if key in old and key in new and old[key] == new[key]:

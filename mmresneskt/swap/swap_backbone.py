@@ -29,6 +29,8 @@ def swap_backbone(cfg: Config, name: str) -> Config:
     only with weights, and stages only where these fill them. Weights of the whole model
     (``load_from``) are left out.
 
+    A config of the new style comes back with names for its classes, as when it is dumped.
+
     Args:
         name: a key of :data:`BACKBONES`, which starts from its public weights;
             ``NAME:FILE_OR_URL`` from others, ``NAME:none`` from scratch.
@@ -45,6 +47,8 @@ def swap_backbone(cfg: Config, name: str) -> Config:
     weights = {"": new.weights, "none": None}.get(weights, weights)
 
     cfg = copy.deepcopy(cfg)
+    if not isinstance(_holder(cfg).backbone.type, str):
+        cfg = _with_names(cfg)
     holder = _holder(cfg)
     refuse(holder)
     old_class = find_class(cfg, holder.backbone.type)
@@ -70,6 +74,16 @@ def _holder(cfg: Config) -> ConfigDict:
         if isinstance(part.get("backbone"), dict):
             return part
     raise ValueError("the config has neither model.backbone nor model.detector.backbone")
+
+
+def _with_names(cfg: Config) -> Config:
+    """A config of the new style (``read_base``), whose types are classes, as one of names.
+
+    It has no scope, since classes need none; the new backbone is found by its library's.
+    """
+    plain = Config(cfg.to_dict())
+    plain.default_scope = plain.get("default_scope") or plain.model.type.partition(".")[0]
+    return plain
 
 
 def _settings(
