@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -60,41 +61,45 @@ class ChannelPool(nn.Module):
         maps = torch.cat((mean, maximum, gem), dim=channels)
         return maps if self.groups > 1 else maps.unsqueeze(1)
 
-    def gradient(
-        self, x: Tensor, maps: Tensor, grad: Tensor, p: float | Tensor
+    def add_gradient(
+        self, x: Tensor, maps: Tensor, grad_maps: Tensor, p: float | Tensor, grad_x: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """Backward pass of :meth:`forward` from its input and output alone.
 
         Args:
-            x: (N, C, H, W), to the bit what ``forward`` was given.
-            maps, grad: its result (N, K, 3, H, W), and the loss's gradient with respect to it.
+            x: (N, C, H, W), to the bit what ``forward`` was given; it is overwritten.
+            maps, grad_maps: its result (N, K, 3, H, W), and the loss's gradient in it.
             p: the exponent it used.
+            grad_x: the gradient that x gets from elsewhere.
 
         Returns:
-            The gradients with respect to x, in the type of the maps, and to p, None where that
-            is a number. Channels that share the maximum share its gradient.
+            The sum of both gradients in x, in the type of the maps, and the gradient in p, None
+            where that is a number. Channels that share the maximum share its gradient.
         """
         shape = x.shape
         x, channels = self._grouped(x)
+        grad_x, _ = self._grouped(grad_x)
         if self.groups == 1:
-            maps, grad = maps.squeeze(1), grad.squeeze(1)
+            maps, grad_maps = maps.squeeze(1), grad_maps.squeeze(1)
         _, maximum, gem = maps.split(1, channels)
-        grad_mean, grad_max, grad_gem = grad.split(1, channels)
+        grad_mean, grad_max, grad_gem = grad_maps.split(1, channels)
         count = x.size(channels)
         x = x.to(maps.dtype)
-        ratio = x.clamp(min=self.eps).div_(gem)
         grad_p = None
         if isinstance(p, Tensor):
-            # ln GeM = ln(mean(x^p)) / p, and mean(ratio^p) = 1
+            # ln GeM = ln(mean(x^p)) / p, and mean((x / GeM)^p) = 1
+            ratio = x.clamp(min=self.eps).div_(gem)
             grad_p = (ratio.pow(p) * ratio.log()).mean(channels, keepdim=True)
             grad_p = (grad_p * gem * grad_gem).sum() / p
-        grad_x = ratio.pow_(p - 1).mul_(grad_gem / count)
-        grad_x.masked_fill_(x < self.eps, 0)
-        grad_x.add_(grad_mean / count)
-        largest = x == maximum
-        grad_max = grad_max / largest.sum(channels, keepdim=True)
-        grad_x.add_(largest * grad_max)
-        return grad_x.view(shape) if self.groups == 1 else grad_x.flatten(1, 2), grad_p
+        # where x < eps the gradient is 0, as 0^(p - 1) is, if p > 1
+        power = F.threshold(x, self.eps, 0).div_(gem).pow_(p - 1)
+        if p <= 1:
+            power.masked_fill_(x < self.eps, 0)
+        total = torch.addcmul(grad_x.to(power.dtype), power, grad_gem / count, out=power)
+        total.add_(grad_mean / count)
+        largest = x.eq_(maximum)  # in x's own type: 1 or 0
+        total.addcmul_(largest, grad_max / largest.sum(channels, keepdim=True))
+        return total.view(shape) if self.groups == 1 else total.flatten(1, 2), grad_p
 
     def _grouped(self, x: Tensor) -> tuple[Tensor, int]:
         """x with an axis of its own for the groups, if there are several; the channels' axis."""

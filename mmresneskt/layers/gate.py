@@ -43,8 +43,9 @@ class _SigmoidGate(Function):
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         out, u = ctx.saved_tensors
-        product = (grad * out).unflatten(1, (u.size(1), -1))
-        grad_u = product.sum(2, dtype=u.dtype).mul_(torch.sigmoid(-u))
+        product = grad * out
+        grad_u = product.unflatten(1, (u.size(1), -1)).sum(2, dtype=u.dtype)
+        grad_u.mul_(torch.sigmoid(-u))
         return _multiply(grad, GATES[ctx.gate](u)), grad_u, None
 
 

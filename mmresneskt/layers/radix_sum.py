@@ -64,9 +64,8 @@ class _RadixSumAndPool(Function):
     ) -> tuple[Tensor, Tensor, Tensor | None, None]:
         splits, weights, maps = ctx.saved_tensors
         v = _sum(splits, weights)
-        grad, grad_p = ctx.pool.gradient(v, maps, grad_maps, ctx.p)
-        grad = grad.add_(grad_v).to(v.dtype)
-        return *_gradients(grad, splits, weights), grad_p, None
+        grad, grad_p = ctx.pool.add_gradient(v, maps, grad_maps, ctx.p, grad_v)
+        return *_gradients(grad.to(splits.dtype), splits, weights), grad_p, None
 
 
 def _sum(splits: Tensor, weights: Tensor) -> Tensor:
@@ -74,7 +73,7 @@ def _sum(splits: Tensor, weights: Tensor) -> Tensor:
     first_weight, *other_weights = weights.to(splits.dtype).unbind(1)
     v = first * first_weight
     for split, weight in zip(others, other_weights):
-        v = torch.addcmul(v, split, weight)
+        v = v.addcmul_(split, weight)
     return v
 
 

@@ -120,10 +120,12 @@ class SpatialKernelAttention(nn.Module):
     def _choose(self, branches: Tensor) -> Tensor:
         """Branch maps (N, K, B, H, W) -> softmax weights (N, K, B), summing to 1 over B."""
         n, k, b = branches.shape[:3]
-        pooled = branches.sum(2).mean((2, 3))  # T, equation (5): (N, K)
-        pooled = pooled.view(n, self.sets, k // self.sets, 1)
-        z = normalize_vector(self.bn, self.fc(pooled)).relu()
-        logits = self.select(z).view(n, self.sets, b, k // self.sets)
+        t = branches.mean((3, 4)).sum(2).view(n, self.sets, 1, k // self.sets)  # equation (5)
+        # written out, the two dense layers of each set cost less than as tiny convolutions
+        z = self.fc.weight.view(1, self.sets, _HIDDEN, 1) * t
+        z = normalize_vector(self.bn, z.flatten(1, 2).unsqueeze(3)).relu()
+        z = z.view(n, self.sets, _HIDDEN, k // self.sets)
+        logits = self.select.weight.view(self.sets, b, _HIDDEN) @ z
         return logits.softmax(2).transpose(2, 3).reshape(n, k, b)
 
 
