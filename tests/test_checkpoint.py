@@ -4,10 +4,14 @@ import hashlib
 import io
 import os
 import pickle
+import shutil
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from mmengine.fileio import LocalBackend, PetrelBackend, register_backend
 from mmengine.logging import MessageHub
 from mmengine.runner.checkpoint import CheckpointLoader
 
@@ -112,3 +116,70 @@ def test_a_failed_download_says_how_to_go_on(server, tmp_path, monkeypatch):
     model = ResNeSkt(14, init_cfg=dict(type="ResNeStPretrained", checkpoint=f"{address}/no.pth"))
     with pytest.raises(OSError, match=r"copy the file to .*no\.pth, or train from scratch: .*None"):
         model.init_weights()
+
+
+class Bucket(LocalBackend):
+    """A store that has the files of a folder, as s3:// addresses."""
+
+    folder = None
+
+    def get(self, filepath):
+        return super().get(self.folder / filepath.rpartition("/")[2])
+
+
+@pytest.fixture
+def other_places(tmp_path, monkeypatch):
+    """mmengine's schemes that need no network here; two files are in each."""
+    torch.save(dict(w=torch.ones(3)), tmp_path / "good.pth")
+    torch.save(Calls(os.system, f"touch {tmp_path / 'marker'}"), tmp_path / "bad.pth")
+    (tmp_path / "open_mmlab.json").write_text('{"good": "good.pth", "bad": "bad.pth"}')
+    monkeypatch.setenv("MMENGINE_HOME", str(tmp_path))
+    monkeypatch.setattr(Bucket, "folder", tmp_path)
+    register_backend("petrel", Bucket, force=True)
+
+    class Model:
+        def __init__(self, name):
+            self.name = name
+
+        def download(self, file):
+            shutil.copy(tmp_path / self.name, file)
+
+    monkeypatch.setitem(
+        sys.modules,
+        "pavi",
+        SimpleNamespace(modelcloud=SimpleNamespace(get=lambda name: Model(f"{name}.pth"))),
+    )
+    yield tmp_path
+    register_backend("petrel", PetrelBackend, force=True)
+
+
+@pytest.mark.parametrize(
+    "address", ["openmmlab://{}", "open-mmlab://{}", "s3://bucket/{}.pth", "pavi://{}"]
+)
+def test_other_schemes_go_the_same_way(address, other_places):
+    load = CheckpointLoader.load_checkpoint
+    assert torch.equal(load(address.format("good"), "cpu")["w"], torch.ones(3))
+    with pytest.raises(CheckpointError, match=r"bad\.pth is refused"):
+        load(address.format("bad"), "cpu")
+    assert not (other_places / "marker").exists()
+
+
+def test_names_that_mmengine_does_not_know():
+    load = CheckpointLoader.load_checkpoint
+    with pytest.raises(CheckpointError, match=r"torchvision://resnet5\. Did you mean resnet50"):
+        load("torchvision://resnet5")
+    with pytest.raises(CheckpointError, match=r"open-mmlab://resnest5\. Did you mean resnest50"):
+        load("open-mmlab://resnest5")
+
+
+def test_a_local_file_is_compared_with_the_hash_in_its_name(tmp_path):
+    buffer = io.BytesIO()
+    torch.save(dict(w=torch.ones(3)), buffer)
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+    for name in (f"a-{digest[:8]}.pth", f"a-{digest}.pth", "a-20240131.pth", "a-1234567.pth"):
+        (tmp_path / name).write_bytes(buffer.getvalue())
+        assert torch.equal(checkpoint.load_file(tmp_path / name)["w"], torch.ones(3))
+    wrong = digest[:7] + ("0" if digest[7] != "0" else "1")
+    (tmp_path / f"a-{wrong}.pth").write_bytes(buffer.getvalue())
+    with pytest.raises(CheckpointError, match=rf"begins with {digest[:8]}, not with {wrong}\."):
+        checkpoint.load_file(tmp_path / f"a-{wrong}.pth")

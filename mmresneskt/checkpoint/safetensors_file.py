@@ -18,7 +18,7 @@ _META = "dataset_meta"
 def is_safetensors(file: BinaryIO) -> bool:
     """By its content: eight bytes of the header's length, then the header, in JSON."""
     file.seek(0)
-    return file.read(10)[8:] in (b'{"', b"{}")
+    return file.read(9)[8:] == b"{"
 
 
 def read_safetensors(path: Path, device: str | torch.device = "cpu") -> dict:
