@@ -38,7 +38,7 @@ DETECTOR = {
     "default_hooks.logger.interval": [0, "ten"],
     "default_hooks.timer.type": ["IterTimeHook"],
     "param_scheduler.0.type": ["LinearLr"],
-    "param_scheduler.0.start_factor": [0, 5, "x"],
+    "param_scheduler.0.start_factor": [-0.1, 5, "x"],
     "param_scheduler.1.type": ["CosineAnealingLR"],
     "param_scheduler.1.T_max": [0, "x"],
     "train_dataloader.dataset.type": ["VOCFolder", "CocoDatasets"],

@@ -50,7 +50,8 @@ def find_problems(cfg: Config, parts: tuple[str, ...] = ("train", "val")) -> lis
         findings += wrong_channels(cfg)
         findings += frozen_without_weights(cfg, model)
         findings += unmatched_weights(cfg, model)
-        findings += room_for_checkpoints(cfg, model)
+        if not any(finding.level == "error" for finding in findings):
+            findings += room_for_checkpoints(cfg, model)
     return findings
 
 
@@ -63,12 +64,11 @@ def has_error(findings: list[Finding], key: str) -> bool:
 
 def _new(later: Iterator[Finding], findings: list[Finding]) -> list[Finding]:
     """Without those at, above or below a key that is told of already."""
+    told = [f"{finding.key}." for finding in findings if finding.key]
     return [
         finding
         for finding in later
         if not any(
-            told.key and (f"{told.key}.".startswith(f"{finding.key}.")
-                          or f"{finding.key}.".startswith(f"{told.key}."))
-            for told in findings
+            key.startswith(f"{finding.key}.") or f"{finding.key}.".startswith(key) for key in told
         )
-    ]  # fmt: skip
+    ]

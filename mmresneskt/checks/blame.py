@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import traceback
 from collections.abc import Callable, Iterator
 
 from mmengine.config import ConfigDict
@@ -24,8 +25,10 @@ def blame(failure: Exception, key: str, cfg: ConfigDict, build: Callable) -> Fin
         build: builds from ``cfg`` and the like; called again a few times.
     """
     part_key, part = _part(failure, key, cfg)
-    text = explain(failure)
-    name = _setting(text, part_key[len(key) :].lstrip("."), part, cfg, build)
+    lines = traceback.extract_tb(list(causes(failure))[-1].__traceback__)
+    line = (lines[-1].line if lines else None) or ""
+    text = explain(failure) or f"this does not hold: {line.removeprefix('assert ')}"
+    name = _setting(f"{text} {line}", part_key[len(key) :].lstrip("."), part, cfg, build)
     if name is None:
         return error(part_key, text)
     return error(f"{part_key}.{name}", f"{name}={_short(part[name])}: {text}")
@@ -94,7 +97,8 @@ def _setting(
         return (both or cures)[0]
     if not named and f"{_name(part.get('type'))} is not in" in text:
         return "type"
-    return (named or cures or [None])[0]
+    settings = [name for name in part if name != "type"]
+    return (named or cures or (settings if len(settings) == 1 else [None]))[0]
 
 
 def _short(value: object) -> str:

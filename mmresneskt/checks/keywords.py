@@ -18,22 +18,28 @@ def keywords(function: object) -> dict[str, inspect.Parameter] | None:
     Returns:
         None where anything else becomes of ``**kwargs``: then any name may be right.
     """
+    found, complete = _gathered(function)
+    return found if complete else None
+
+
+def some_keywords(function: object) -> dict[str, inspect.Parameter]:
+    """Those that are certain, where ``**kwargs`` may take others."""
+    return _gathered(function)[0]
+
+
+def _gathered(function: object) -> tuple[dict[str, inspect.Parameter], bool]:
     if not inspect.isclass(function):
         found, passed_on = _own(function)
-        return found if passed_on is None else None
+        return found, passed_on is None
     found = {}
-    for owner in function.__mro__:
+    for owner in function.__mro__[:-1]:
         if "__init__" not in vars(owner):
             continue
-        if owner is object:
-            return found
         own, passed_on = _own(owner.__init__)
         found = {**own, **found}
-        if passed_on is None:
-            return found
         if not passed_on:
-            return None
-    return None
+            return found, passed_on is None
+    return found, not found
 
 
 def _own(function: object) -> tuple[dict[str, inspect.Parameter], bool | None]:

@@ -39,14 +39,12 @@ def wrong_channels(cfg: Config) -> Iterator[Finding]:
         if channels is None:
             continue
         indices = _default(cfg, backbone, "out_indices")
-        gives = f"does not match the backbone, whose out_indices={indices} give {channels}"
+        gives = f"does not match the backbone, whose {key}.backbone.out_indices={indices} give "
+        gives += str(channels)
         if pooled and head.in_channels != channels[-1]:
-            yield error(f"{key}.head.in_channels", f"{key}.head.in_channels={head.in_channels} "
-                        f"{gives}")  # fmt: skip
+            yield error(where := f"{key}.head.in_channels", f"{where}={head.in_channels} {gives}")
         elif not pooled and list(expected) not in (channels, channels[::-1]):
-            yield error(
-                f"{key}.neck.in_channels", f"{key}.neck.in_channels={list(expected)} {gives}"
-            )
+            yield error(where := f"{key}.neck.in_channels", f"{where}={list(expected)} {gives}")
 
 
 def frozen_without_weights(cfg: Config, model: nn.Module) -> Iterator[Finding]:
@@ -104,7 +102,7 @@ def _loaded(
         node = node[int(step)] if isinstance(node, (list, tuple)) else node[step]
     try:
         with scope_of(cfg), quiet():
-            part = build_model_with_memory(cfg, node)
+            part = _with_memory(cfg, node)
             WEIGHT_INITIALIZERS.build(copy.deepcopy(init_cfg))(part)
     except Exception as failure:
         yield error(key, f"{init_cfg.checkpoint} does not fit: {explain(failure)}")
@@ -112,7 +110,7 @@ def _loaded(
         yield note(key, f"the weights of {init_cfg.checkpoint} fit")
 
 
-def build_model_with_memory(cfg: Config, node: ConfigDict) -> nn.Module:
+def _with_memory(cfg: Config, node: ConfigDict) -> nn.Module:
     with torch.device("cpu"):
         return build_model(cfg, ConfigDict({**node, "init_cfg": None})).to_empty(device="cpu")
 
@@ -142,8 +140,8 @@ def _compared(key: str, checkpoint: str, part: nn.Module, prefix: str) -> Iterat
         have = ", ".join(list(given)[:_SHOWN]) or "nothing"
         yield error(key, f"none of the {len(own)} entries is in {checkpoint}, which has {have}")
     elif without:
-        yield warning(key, f"{share}; without: {', '.join(without[:_SHOWN])}"
-                      f"{', ...' if len(without) > _SHOWN else ''}")  # fmt: skip
+        shown = ", ".join(without[:_SHOWN]) + (", ..." if len(without) > _SHOWN else "")
+        yield warning(key, f"{share}; without: {shown}")
     else:
         yield note(key, share)
 

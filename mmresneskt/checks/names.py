@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from ..building import scope_of
 from ..commands.errors import did_you_mean
 from .findings import Finding, error
-from .keywords import keywords
+from .keywords import keywords, some_keywords
 from .tree import Part, nodes, parts
 
 # read from the config by mmengine, the libraries or this package, besides Runner's own
@@ -79,15 +79,23 @@ def _top_level(cfg: Config) -> Iterator[Finding]:
     for name in cfg:
         if name.startswith("_"):
             continue
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.87)
-        near += [word for word in known if sorted(word) == sorted(name)]  # letters swapped
+        near = _nearly(name, known)
         if near and name not in _MORE and name not in inspect.signature(Runner).parameters:
             yield error(name, f"{name} is no setting of a config. Did you mean {near[0]}?")
     if not cfg.get("model"):
         yield error("model", f"the config has no model.{did_you_mean('model', list(cfg))}")
 
 
+def _nearly(name: str, known: list[str]) -> list[str]:
+    """Known names that ``name`` is a misspelling of, and hardly anything else."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.87)
+    return near + [word for word in known if sorted(word) == sorted(name)]  # letters swapped
+
+
 def _of_part(part: Part) -> Iterator[Finding]:
+    if not isinstance(part.type, str) and not callable(part.type):
+        yield error(f"{part.key}.type", f"{part.type!r} is not allowed: give the name of a class")
+        return
     found = part.find()
     if found is None:
         if _must_be_registered(part):
@@ -98,17 +106,21 @@ def _of_part(part: Part) -> Iterator[Finding]:
             yield _unknown(f"{part.key}.type", message, str(part.type), part.names())
         return
     accepted = keywords(found)
-    if accepted is None or part.key.endswith(".dcn"):  # its blocks take some, and rename some
+    if part.key.endswith(".dcn"):  # its blocks take some of these, and rename some
         return
     extra = {name for registry in part.registries for name in _TAKEN_OUT.get(registry, ())}
     if part.key.rpartition(".")[2] in _NORM:
         extra.add("requires_grad")
     for name in part.cfg:
-        if name in accepted or name in extra or name in _ALWAYS:
+        if name in extra or name in _ALWAYS or name in (accepted or some_keywords(found)):
             continue
+        if accepted is None and not _nearly(
+            name, [k for k in some_keywords(found) if k not in part.cfg]
+        ):
+            continue  # anything may be meant for its **kwargs
         who = getattr(found, "__name__", str(found))
         message = f"{who} has no argument {name!r}"
-        yield _unknown(f"{part.key}.{name}", message, name, accepted)
+        yield _unknown(f"{part.key}.{name}", message, name, some_keywords(found))
 
 
 def _must_be_registered(part: Part) -> bool:

@@ -76,7 +76,7 @@ class Part:
         To be called in :func:`mmresneskt.building.scope_of`.
         """
         if not isinstance(self.type, str):
-            return self.type
+            return self.type if callable(self.type) else None
         for registry in self.registries:
             with registry.switch_scope_and_registry(self.cfg.get("_scope_")) as scoped:
                 found = scoped.get(self.type)

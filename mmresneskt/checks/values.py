@@ -43,6 +43,11 @@ def _text(value: object) -> bool:
     return value is None or isinstance(value, str)
 
 
+def _sides(value: object) -> bool:
+    """Width and height where it is a sequence of numbers; what else it is, the class knows."""
+    return not (isinstance(value, (list, tuple)) and all(map(_number, value))) or len(value) == 2
+
+
 _ANY = r"(train|val|test)_dataloader"
 # dotted key, what fits, and how that is said
 _RULES: tuple[tuple[str, Callable[[object], bool], str], ...] = (
@@ -55,6 +60,8 @@ _RULES: tuple[tuple[str, Callable[[object], bool], str], ...] = (
     (r"train_cfg\.val_begin", _whole(0), "a whole number from 0 on"),
     (r"train_cfg\.by_epoch", _flag, "True or False"),
     (r"optim_wrapper\.optimizer\.lr", _number, "a number"),
+    (r"param_scheduler\.\d+\.T_max", _positive, "a number above 0"),
+    (rf"{_ANY}\.dataset\.(.*\.)?pipeline\.\d+\.scale", _sides, "(width, height)"),
     (r"optim_wrapper\.accumulative_counts", _whole(1), "a whole number from 1 on"),
     (r"optim_wrapper\.clip_grad\.max_norm", _positive, "a number above 0"),
     (r"auto_scale_lr\.base_batch_size", _whole(1), "a whole number from 1 on"),

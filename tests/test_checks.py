@@ -1,0 +1,93 @@
+"""``tools/check.py``: mistakes are named with their keys, and nothing else is."""
+
+import json
+import re
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmresneskt.checks import find_problems
+from mmresneskt.checks.disk import room_for_checkpoints
+from mmresneskt.checks.keywords import keywords
+from mmresneskt.commands.config import load_config
+
+from .check_config_mistakes import make_data, mistakes, named
+from .helpers import ROOT, run_tool
+
+ZOO = ["mmdet::retinanet/retinanet_r50_fpn_1x_coco.py", "mmdet::yolo/yolov3_d53_8xb8-320-273e_coco.py",
+       "mmpretrain::resnest/resnest50_32xb64_in1k.py"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["faster_rcnn_resneskt50.py", "resneskt50_imagenet1k.py", *ZOO])
+def test_configs_lack_their_data_and_nothing_else(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cfg = load_config(name if "::" in name else str(ROOT / "configs" / name))
+    found = [f for f in find_problems(cfg, ("train", "val", "test")) if f.level != "note"]
+    assert found
+    assert all(re.search(r" is missing \(|GiB free", str(f)) for f in found), found
+
+
+def test_mistakes_are_named_with_their_keys(tmp_path, monkeypatch):
+    make_data(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    missed = [result for mistake in mistakes(200)[:8] if (result := named(mistake))]
+    assert not missed
+
+
+class Parent:
+    def __init__(self, one, two=2):
+        pass
+
+
+class PassesOn(Parent):
+    def __init__(self, three, **rest):
+        super().__init__(**rest)
+
+
+class Keeps(Parent):
+    def __init__(self, three, **rest):
+        self.rest = rest
+        super().__init__(**rest)
+
+
+def test_what_a_constructor_takes():
+    assert set(keywords(PassesOn)) == {"one", "two", "three"}
+    assert keywords(Keeps) is None
+    assert keywords(torch.nn.Conv2d)["stride"].default == 1
+
+
+def test_room_for_checkpoints(tmp_path):
+    model = torch.nn.Linear(1000, 1000)
+    hook = dict(interval=1, max_keep_ckpts=3)
+    optimizer = dict(optimizer=dict(type="AdamW"))
+    train = dict(max_epochs=10)
+    cfg = dict(work_dir=str(tmp_path / "new"), optim_wrapper=optimizer, train_cfg=train)
+    cfg = Config(dict(cfg, default_hooks=dict(checkpoint=hook)))
+    assert not list(room_for_checkpoints(cfg, model))
+    # of an exabyte of weights, no disk has room for one
+    huge = torch.nn.Linear(2**29, 2**28, device="meta")
+    [problem] = room_for_checkpoints(cfg, huge)
+    assert problem.level == "error"
+    assert "--work-dir" in problem.message
+
+
+def test_the_command_line(tmp_path):
+    make_data(tmp_path)
+    config = ROOT / "configs/faster_rcnn_resneskt50_voc.py"
+    xml = (tmp_path / "data/VOC/Annotations/a.xml").read_text()
+    outside = xml.replace("<xmax>40</xmax>", "<xmax>400</xmax>")
+    (tmp_path / "data/VOC/Annotations/a.xml").write_text(outside)
+    done = run_tool("check", config, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["errors"] == []
+    assert any("reach out of their image" in w["message"] for w in document["warnings"])
+    wrong = ["model.bakbone=dict()", "train_dataloader.batch_size=0"]
+    done = run_tool("check", config, "--cfg-options", *wrong, cwd=tmp_path)
+    assert done.returncode == 2, done.stdout
+    assert "error: model.bakbone: FasterRCNN has no argument 'bakbone'. Did you mean backbone?" in (
+        done.stdout
+    )
+    assert "error: train_dataloader.batch_size: 0 is not allowed" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("2 errors, 0 warnings") or "warning" in done.stdout

@@ -1,0 +1,46 @@
+"""Damaged annotations and images: a message or a counted skip. The long form is in soak/."""
+
+import gc
+from collections import Counter
+
+import pytest
+
+from .check_mutated import coco_tree, skipped_by_a_loader, try_annotations, try_image, voc_tree
+from .helpers import run_tool
+
+SEEDS = range(30)
+
+
+@pytest.fixture(autouse=True)
+def _frozen():
+    """mmengine collects garbage for each dataset, over all that the tests have imported."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.parametrize("tree", [coco_tree, voc_tree])
+def test_damaged_annotations(tree, tmp_path):
+    cfg, file = tree(tmp_path)
+    good = file.read_text()
+    outcomes = Counter(try_annotations(cfg, file, good, seed) for seed in SEEDS)
+    assert outcomes["refused"]
+    assert outcomes["usable"]
+
+
+def test_damaged_images(tmp_path):
+    outcomes = Counter(try_image(seed) for seed in SEEDS)
+    assert outcomes["decoded"]
+    (tmp_path / "images").mkdir()
+    assert skipped_by_a_loader(tmp_path / "images", SEEDS) == outcomes["skipped"]
+
+
+def test_damaged_annotations_on_the_command_line(tmp_path):
+    cfg, file = voc_tree(tmp_path)
+    file.write_text(file.read_text().replace("</bndbox>", ""))
+    cfg.dump(tmp_path / "config.py")
+    done = run_tool("check", tmp_path / "config.py", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "a.xml is not valid XML" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
