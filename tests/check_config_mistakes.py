@@ -5,7 +5,6 @@ from mmresneskt.commands.classes import set_classes
 from mmresneskt.commands.config import load_config
 from mmresneskt.commands.errors import UserError
 
-from .config_mistakes import mistakes
 from .helpers import ROOT
 from .test_broken_images import encoded
 from .test_voc import write

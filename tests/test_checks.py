@@ -12,11 +12,15 @@ from mmresneskt.checks.disk import room_for_checkpoints
 from mmresneskt.checks.keywords import keywords
 from mmresneskt.commands.config import load_config
 
-from .check_config_mistakes import make_data, mistakes, named
+from .check_config_mistakes import make_data, named
+from .config_mistakes import mistakes
 from .helpers import ROOT, run_tool
 
-ZOO = ["mmdet::retinanet/retinanet_r50_fpn_1x_coco.py", "mmdet::yolo/yolov3_d53_8xb8-320-273e_coco.py",
-       "mmpretrain::resnest/resnest50_32xb64_in1k.py"]  # fmt: skip
+ZOO = (
+    "mmdet::retinanet/retinanet_r50_fpn_1x_coco.py",
+    "mmdet::yolo/yolov3_d53_8xb8-320-273e_coco.py",
+    "mmpretrain::resnest/resnest50_32xb64_in1k.py",
+)
 
 
 @pytest.mark.parametrize("name", ["faster_rcnn_resneskt50.py", "resneskt50_imagenet1k.py", *ZOO])

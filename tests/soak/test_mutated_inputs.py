@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.check_mutated import coco_tree, skipped_by_a_loader, try_annotations, try_image, voc_tree
+from ..check_mutated import coco_tree, skipped_by_a_loader, try_annotations, try_image, voc_tree
 
 MEMORY = 4 * 2**20
 """KiB: that of the libraries and of the largest image allowed, a few times over."""
