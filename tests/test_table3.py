@@ -8,9 +8,19 @@ import sys
 import pytest
 import torch
 
+from mmresneskt.commands import reproduce
+from mmresneskt.commands.config import load_config
+from mmresneskt.commands.detection_table import run_config
+from mmresneskt.commands.errors import UserError
+from mmresneskt.commands.layout import DETECTION
+from mmresneskt.commands.paper import TABLE3
+from mmresneskt.commands.results import Results
+from mmresneskt.commands.row_speed import row_speed
+from mmresneskt.commands.schedule import adapted
 from mmresneskt.speed import saved_bytes
 
 from .helpers import ROOT
+from .test_voc import write
 
 DETECTOR = "table3", "--rows", "resneskt50", "--recipe", "parcels", "--epochs", 1
 
@@ -53,12 +63,18 @@ def test_a_row_of_table_3_is_trained_and_evaluated_on_its_test_set(detected):
 def test_a_checkpoint_of_a_row_is_evaluated_instead(detected):
     folder, reproduce, _ = detected
     (checkpoint,) = folder.glob("work_dirs/table3_parcels/resneskt50_*/epoch_1.pth")
+    drawn = folder / "data" / "parcels"
+    (training,) = [f for f in drawn.iterdir() if f.is_dir() and len(list(f.glob("**/*.png"))) == 8]
+    shutil.rmtree(training)
     done = reproduce(*DETECTOR, "--checkpoint", checkpoint)
     assert done.returncode == 0, done.stderr
+    assert not training.exists()  # it would have been drawn again
     trained, evaluated = json.loads((folder / "results/table3_parcels.json").read_text())["runs"]
     assert evaluated["seed"] == "epoch_1.pth"
     assert evaluated["ap"] == trained["ap"]
     assert evaluated["ap50"] == trained["ap50"]
+    assert evaluated["train_images"] is None
+    assert "data `parcels` (4 test images)" in done.stdout
 
 
 def test_speed_and_memory_are_measured_side_by_side(detected):
@@ -68,10 +84,40 @@ def test_speed_and_memory_are_measured_side_by_side(detected):
     assert done.returncode == 0, done.stderr
     document = json.loads((folder / "results/table3_parcels.json").read_text())
     assert document["runs"] == before
+    assert document["speed"]["amp"] is False
     found = document["speed"]["rows"]["resneskt50"]
     assert found["images_per_second"] > 0
     assert 0.01 < found["memory"] < 10
     assert "side by side in one run" in done.stdout
+
+
+def test_speed_without_rows_writes_the_table(tmp_path, capsys):
+    reproduce.main(["table3", "--speed", "--rows", "--out", str(tmp_path)])
+    assert capsys.readouterr().out.count("not measured") == len(TABLE3)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU has mixed precision")
+def test_speed_in_mixed_precision_needs_a_gpu():
+    cfg = load_config(str(ROOT / "configs" / "faster_rcnn_resneskt_parcels.py"))
+    cfg.model.backbone.depth = 14
+    with pytest.raises(UserError, match="Amp.*gpu"):
+        row_speed({"resneskt50": adapted(cfg, None, amp=True)})
+
+
+def test_speed_says_that_it_is_of_mixed_precision(tmp_path):
+    row = dict(images_per_second=1.0, spread=2.0, memory=3.0)
+    speed = dict(rows=dict(resneskt50=row), batch_size=2, rounds=7, memory_is="m", amp=True)
+    kept = Results(tmp_path / "t.json", "Title", TABLE3, DETECTION)
+    kept.set_speed(dict(speed, hardware="h", versions={}, date="d", commit="c"))
+    assert "batches of 2, mixed precision, median of 7 rounds" in kept.markdown(TABLE3)
+
+
+def test_a_checkpoints_own_classes_count_where_its_training_data_is_missing(tmp_path):
+    write(tmp_path, "a", [("dog", 0, 1, 1, 11, 21)])
+    (row,) = [row for row in TABLE3 if row.name == "resneskt50"]
+    cfg = run_config(row, "voc", data=str(tmp_path), classes=("cat", "dog"))
+    assert cfg.model.roi_head.bbox_head.num_classes == 2
+    assert cfg.test_dataloader.dataset.metainfo.classes == cfg.classes == ["cat", "dog"]
 
 
 def test_what_autograd_keeps_is_counted_once_and_without_parameters():

@@ -11,8 +11,7 @@ from .config import load_config
 from .errors import UserError
 from .paper import CONFIGS, Row
 from .run_folder import train_in
-from .runner import use_amp
-from .schedule import set_epochs
+from .schedule import adapted
 
 EVALUATED_ON = "val"
 _FIGURES = {
@@ -51,11 +50,7 @@ def run_config(
             f"and Accuracy and CrossEntropy as val_evaluator, as configs/_base_/folder.py has"
         )
     cfg.model = load_config(str(row.config)).model
-    if epochs:
-        set_epochs(cfg, epochs)
-    if amp:
-        use_amp(cfg)
-    return cfg
+    return adapted(cfg, epochs, amp)
 
 
 def run(cfg: Config, seed: int, folder: Path) -> dict[str, float]:

@@ -8,13 +8,12 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..building import build
-from .classes import set_classes
 from .config import load_config
 from .errors import UserError
 from .paper import TABLE3, DetectionRow
 from .run_folder import test_in, train_in
-from .runner import use_amp
-from .schedule import set_epochs
+from .schedule import adapted
+from .trained import settle_classes
 
 RECIPES = ("coco", "voc", "parcels")
 EVALUATED_ON = "test"
@@ -45,21 +44,23 @@ def run_config(
     epochs: int | None = None,
     data: str | None = None,
     amp: bool = False,
+    classes: tuple[str, ...] | None = None,
 ) -> Config:
     """The config of a row for the data of a recipe, ``coco``, ``voc`` or ``parcels``.
+
+    Args:
+        classes: of the checkpoint that is evaluated, where the training data decided them.
 
     Raises:
         UserError: the data is not there, where the classes are read from it.
     """
     cfg = load_config(str(row.config(recipe)), {"data_root": data} if data else {})
-    set_classes(cfg, None)
+    settle_classes(cfg, classes)
+    if classes:
+        cfg.classes = list(classes)  # for the process that evaluates
     if cfg.get("auto_scale_lr"):
         cfg.auto_scale_lr.enable = True  # the COCO recipe's rate is for eight GPUs
-    if epochs:
-        set_epochs(cfg, epochs)
-    if amp:
-        use_amp(cfg)
-    return cfg
+    return adapted(cfg, epochs, amp)
 
 
 def run(cfg: Config, seed: int, folder: Path) -> dict[str, float]:

@@ -22,29 +22,36 @@ _INDIFFERENT = ("num_workers", "persistent_workers", "pin_memory", "prefetch_fac
 
 @dataclass(frozen=True)
 class Data:
-    """Name of the data's folder, its classes, and images in its two sets."""
+    """Name of the data's folder, its classes, and images in its two sets.
+
+    ``train_images`` is None where nothing is trained.
+    """
 
     name: str
     classes: tuple[str, ...]
-    train_images: int
+    train_images: int | None
     test_images: int
 
 
-def find_data(cfg: Config, evaluated_on: str) -> Data:
+def find_data(cfg: Config, evaluated_on: str, trains: bool = True) -> Data:
     """Look at the data that a run trains on and is evaluated on, "val" or "test".
+
+    Args:
+        trains: False for an evaluation alone, which needs no training data.
 
     Raises:
         UserError: it cannot be read.
     """
-    loaders = (cfg.train_dataloader, cfg[f"{evaluated_on}_dataloader"])
+    parts = [*(["train"] if trains else []), evaluated_on]
     try:
         with scope_of(cfg):
-            train, test = (DATASETS.build(dict(loader.dataset)) for loader in loaders)
+            found = [DATASETS.build(dict(cfg[f"{part}_dataloader"].dataset)) for part in parts]
     except Exception as error:
         raise UserError(explain(error)) from error
     roots = [dataset.data_root for dataset in leaves(cfg).values() if dataset.get("data_root")]
     name = Path(roots[0]).resolve().name if roots else "unnamed"
-    return Data(name, tuple(train.metainfo.get("classes") or ()), len(train), len(test))
+    classes = tuple(found[0].metainfo.get("classes") or ())
+    return Data(name, classes, len(found[0]) if trains else None, len(found[-1]))
 
 
 def fingerprint(cfg: Config, data: Data, evaluated_on: str) -> str:

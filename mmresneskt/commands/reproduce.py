@@ -20,6 +20,8 @@ from .paper import TABLES, DetectionRow, Row
 from .recipe import Data, find_data, fingerprint
 from .results import Results
 from .row_speed import row_speed
+from .runner import uses_amp
+from .trained import dataset_meta, read_checkpoint
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -42,17 +44,23 @@ def main(argv: list[str] | None = None) -> None:
     title = f"Table {args.table[-1]}, recipe {Path(recipe).stem}"
     layout = DETECTION if detects else CLASSIFICATION
     results = Results(Path(args.out) / f"{name}.json", title, all_rows, layout)
-    configs = {row: table.run_config(row, recipe, args.epochs, args.data, args.amp) for row in rows}
-    for cfg in configs.values():
-        report(missing_data(cfg, ("train", table.EVALUATED_ON), "--data FOLDER"))
-    if args.speed:
+    given = args.checkpoint and Path(args.checkpoint)
+    parts, known = ["train", table.EVALUATED_ON], {}
+    if given:  # who evaluates a checkpoint need not have the data that it was trained on
+        parts.remove("train")
+        known["classes"] = dataset_meta(read_checkpoint(args.checkpoint)).get("classes")
+    configs = {}
+    for row in rows:
+        cfg = table.run_config(row, recipe, args.epochs, args.data, args.amp, **known)
+        report(missing_data(cfg, parts, "--data FOLDER"))
+        configs[row] = cfg
+    if args.speed and configs:
         results.set_speed(row_speed({row.name: cfg for row, cfg in configs.items()}))
         configs = {}
     failed = []
     for row, cfg in configs.items():
-        data = find_data(cfg, table.EVALUATED_ON)
+        data = find_data(cfg, table.EVALUATED_ON, trains=not given)
         settings = fingerprint(cfg, data, table.EVALUATED_ON)
-        given = args.checkpoint and Path(args.checkpoint)
         for seed in [given.name] if given else args.seeds:
             run = dict(row=row.name, seed=seed, fingerprint=settings)
             if given:
@@ -156,5 +164,5 @@ def _settings(cfg: Config, recipe: str, data: Data) -> dict:
         data=data.name,
         train_images=data.train_images,
         test_images=data.test_images,
-        amp=cfg.optim_wrapper.get("type") == "AmpOptimWrapper",
+        amp=uses_amp(cfg),
     )

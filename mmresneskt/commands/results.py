@@ -96,6 +96,7 @@ class Results:
             ]
             for name, found in self.speed["rows"].items()
         ]
+        mixed = ", mixed precision" if self.speed.get("amp") else ""
         header = ("network", "images/s in training", "spread (%)", "memory (GB)")
         return [
             "",
@@ -103,7 +104,7 @@ class Results:
             "",
             format_table(header, cells, markdown=True),
             "",
-            f"{_where(self.speed)}; batches of {self.speed['batch_size']}, median of "
+            f"{_where(self.speed)}; batches of {self.speed['batch_size']}{mixed}, median of "
             f"{self.speed['rounds']} rounds of one step of each network in turn, spread from first "
             f"to third quartile. Memory: {self.speed['memory_is']}.",
         ]
@@ -181,11 +182,13 @@ def _mean(runs: list[dict], key: str) -> str:
 
 def _condition(runs: list[dict]) -> str:
     first = runs[0]
+    trained_on = first["train_images"]  # None where a checkpoint was given
+    images = f"{'' if trained_on is None else f'{trained_on} training and '}{first['test_images']}"
     dates, commits = (", ".join(sorted({r[key] for r in runs})) for key in ("date", "commit"))
     return (
         f"{_where(dict(first, date=dates, commit=commits))}; "
-        f"recipe `{first['recipe']}`, data `{first['data']}` ({first['train_images']} training "
-        f"and {first['test_images']} test images){', mixed precision' if first['amp'] else ''}"
+        f"recipe `{first['recipe']}`, data `{first['data']}` ({images} test images)"
+        f"{', mixed precision' if first['amp'] else ''}"
     )
 
 

@@ -17,6 +17,8 @@ from mmengine.runner import set_random_seed
 from ..building import build, scope_of
 from ..speed import step_speeds
 from .conditions import conditions
+from .errors import UserError, explain
+from .runner import uses_amp
 
 _ROUNDS = 7
 
@@ -25,8 +27,16 @@ def row_speed(configs: dict[str, Config]) -> dict:
     """Images per second, spread in per cent and memory in GB of each, and the conditions.
 
     Each trains, from random weights, on the first batch of its training set.
+
+    Raises:
+        UserError: one of them cannot be built, or not for this machine.
     """
-    speeds = step_speeds({name: _step(cfg) for name, cfg in configs.items()}, _ROUNDS)
+    try:
+        steps = {name: _step(cfg) for name, cfg in configs.items()}
+    except Exception as error:
+        raise UserError(explain(error)) from error
+    speeds = step_speeds(steps, _ROUNDS)
+    (amp,) = {uses_amp(cfg) for cfg in configs.values()}
     (batch,) = {cfg.train_dataloader.batch_size for cfg in configs.values()}
     rows = {
         name: dict(
@@ -39,7 +49,8 @@ def row_speed(configs: dict[str, Config]) -> dict:
     memory_is = "the most that PyTorch's allocator held in a step, beyond weights and optimizer"
     if not torch.cuda.is_available():
         memory_is = "what autograd keeps for the backward pass, counted"
-    return dict(rows=rows, batch_size=batch, rounds=_ROUNDS, memory_is=memory_is, **conditions())
+    settings = dict(batch_size=batch, amp=amp, rounds=_ROUNDS, memory_is=memory_is)
+    return dict(rows=rows, **settings, **conditions())
 
 
 def _step(cfg: Config) -> Callable[[], object]:

@@ -1,4 +1,4 @@
-"""Run a recipe for another number of epochs."""
+"""Run a recipe for another number of epochs, or in mixed precision."""
 
 from __future__ import annotations
 
@@ -7,9 +7,23 @@ import math
 from mmengine.config import Config
 
 from .errors import UserError
+from .runner import use_amp
 
 _POINTS = ("begin", "end", "T_max")
 _LENGTHS = ("step_size", "total_steps", "periods", "restart_weights")
+
+
+def adapted(cfg: Config, epochs: int | None, amp: bool) -> Config:
+    """The config itself, told to train for ``epochs`` if they are given, and in mixed precision.
+
+    Raises:
+        UserError: see :func:`set_epochs`.
+    """
+    if epochs:
+        set_epochs(cfg, epochs)
+    if amp:
+        use_amp(cfg)
+    return cfg
 
 
 def set_epochs(cfg: Config, epochs: int) -> None:
