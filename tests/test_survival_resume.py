@@ -10,8 +10,6 @@ from mmresneskt.checkpoint import load_file
 
 from .toy_run import finish, log, losses, start, start_pair, wait_for
 
-LONG = 100_000
-
 
 def weights(work_dir):
     checkpoint = load_file((work_dir / "last_checkpoint").read_text())
@@ -27,24 +25,28 @@ def assert_equal(ours, theirs):
             assert torch.equal(value, theirs[key]), key
 
 
-SETTINGS = {
-    "epochs": dict(by_epoch=True, length=5),
-    "iterations": dict(by_epoch=False, length=25),
-    "epochs, workers": {
-        **dict(by_epoch=True, length=3, **{"train_dataloader.num_workers": 2}),
-        "train_dataloader.persistent_workers": True,
-    },
-    "iterations, workers": dict(by_epoch=False, length=13, **{"train_dataloader.num_workers": 2}),
-    "iterations over an epoch's sampler": {
-        **dict(by_epoch=False, length=13),
-        "train_dataloader.sampler.type": "DefaultSampler",
-    },
-    "no seed": dict(by_epoch=True, length=3, randomness={}),
+RARELY = {"default_hooks.checkpoint.interval": 3}
+BY_ITERATION = dict(by_epoch=False, length=13, **RARELY)
+BY_EPOCH = dict(by_epoch=True, length=3)  # of six iterations
+WORKERS = {"train_dataloader.num_workers": 2}
+RUNS = {
+    "epochs": (BY_EPOCH, signal.SIGKILL),
+    "an epoch's middle": (BY_EPOCH, signal.SIGTERM),
+    "an epoch's middle, workers": (
+        dict(BY_EPOCH, **WORKERS, **{"train_dataloader.persistent_workers": True}),
+        signal.SIGTERM,
+    ),
+    "iterations": (BY_ITERATION, signal.SIGKILL),
+    "iterations, workers": (dict(BY_ITERATION, **WORKERS), signal.SIGKILL),
+    "iterations over an epoch's sampler": (
+        {**BY_ITERATION, "train_dataloader.sampler.type": "DefaultSampler"},
+        signal.SIGKILL,
+    ),
+    "no seed": (dict(BY_EPOCH, randomness={}), signal.SIGKILL),
 }
 
 
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+@pytest.mark.parametrize(("settings", "how"), RUNS.values(), ids=RUNS)
 def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, settings, how):
     slow = {"custom_hooks": [dict(type="LossFileHook"), dict(type="SleepHook", seconds=0.02)]}
     pieces, whole = tmp_path / "pieces", tmp_path / "whole"
@@ -63,22 +65,21 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, settings, how):
 
 
 def test_a_batch_does_not_depend_on_the_number_of_workers(tmp_path):
-    for workers in (0, 1, 2):
+    for workers in (0, 2):
         settings = {"train_dataloader.num_workers": workers}
         assert finish(start(tmp_path / str(workers), length=2, **settings)) == 0
-    found = [losses(tmp_path / str(workers)) for workers in (0, 1, 2)]
-    assert found[0] == found[1] == found[2]
+    assert losses(tmp_path / "0") == losses(tmp_path / "2")
 
 
 def test_two_processes_resume_each_with_its_own_state(tmp_path):
     pieces, whole = tmp_path / "pieces", tmp_path / "whole"
     slow = {"custom_hooks": [dict(type="LossFileHook"), dict(type="SleepHook", seconds=0.02)]}
-    settings = dict(by_epoch=False, length=20)
+    settings = dict(by_epoch=False, length=15, **RARELY)
     pair = start_pair(pieces, **settings, **slow)
     wait_for(pieces / "losses.1", 22 * 5)
     os.kill(pair[1], signal.SIGINT)  # one is enough
     assert [finish(child) for child in pair] == [130, 130]
-    assert len(losses(pieces, 0)) == len(losses(pieces, 1)) < 20
+    assert len(losses(pieces, 0)) == len(losses(pieces, 1)) < 15
     for work_dir in (pieces, whole):
         assert [finish(child) for child in start_pair(work_dir, **settings)] == [0, 0]
     for rank in (0, 1):

@@ -1,6 +1,7 @@
 """A run of mmengine's that takes milliseconds an iteration, to be killed and resumed."""
 
 import contextlib
+import ctypes
 import os
 import random
 import resource
@@ -198,6 +199,7 @@ def start(work_dir, **settings):
     child = os.fork()
     if child:
         return child
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: not to outlive the tests
     os.environ.update(environment)
     log = os.open(
         Path(work_dir, settings.pop("log", "log")), os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -237,14 +239,19 @@ def start_pair(work_dir, **settings):
     ]
 
 
+def ticks(seconds):
+    """Yield every few milliseconds; time for which the processes are suspended does not count."""
+    for _ in range(int(seconds / 0.004)):
+        yield
+        time.sleep(0.004)
+
+
 def finish(child, seconds=60):
     """The exit code of a process that was started; that of a killed one is negative."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    for _ in ticks(seconds):
         found, status = os.waitpid(child, os.WNOHANG)
         if found:
             return os.waitstatus_to_exitcode(status)
-        time.sleep(0.002)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     raise TimeoutError(f"no end within {seconds} s")
@@ -252,12 +259,10 @@ def finish(child, seconds=60):
 
 def wait_for(path, size=1, seconds=60):
     """Wait until a file has so many bytes."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    for _ in ticks(seconds):
         with contextlib.suppress(FileNotFoundError):
             if Path(path).stat().st_size >= size:
                 return
-        time.sleep(0.002)
     raise TimeoutError(f"{path} did not grow within {seconds} s")
 
 

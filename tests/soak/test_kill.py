@@ -11,7 +11,7 @@ import torch
 from mmresneskt.checkpoint import load_file
 from mmresneskt.survival import newest_valid
 
-from ..toy_run import finish, log, losses, start
+from ..toy_run import finish, log, losses, start, ticks
 
 
 def check_kills(folder, kills, seed, width=8):
@@ -78,20 +78,17 @@ def last_line(folder):
 
 
 def wait_for_iteration(folder, iteration, child, seconds=120):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    for _ in ticks(seconds):
         file = Path(folder, "losses.0")
         if file.exists() and file.stat().st_size and last_line(folder) >= iteration:
             return
         assert os.waitpid(child, os.WNOHANG)[0] == 0, log(folder)
-        time.sleep(0.005)
     raise TimeoutError(log(folder)[-2000:])
 
 
 def wait_for_write(folder, draw, seconds=5):
     """Return in the middle of a write: 1, or 0 if none was seen."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    for _ in ticks(seconds):
         if any(Path(folder).glob(".iter_*.unfinished")):
             time.sleep(draw.uniform(0, 0.005))
             return 1
