@@ -117,7 +117,8 @@ class Bottleneck(nn.Module):
             out = self.avd_layer(out)
         out = self.bn3(self.conv3(self._plug("after_conv2", out)))
         out = self.drop_path(self._plug("after_conv3", out))
-        return out + (x if self.downsample is None else self.downsample(x))
+        out += x if self.downsample is None else self.downsample(x)
+        return out
 
     @staticmethod
     def _conv2_cfg(conv_cfg: dict | None, dcn: dict | None, stride: int) -> dict | None:

@@ -36,6 +36,8 @@ class ChannelPool(nn.Module):
         self.p = p
         self.eps = eps
         self.groups = groups
+        # x^4 is neither 0 nor infinite in float32 for x between 1e-9 and 1e9
+        self._overflows = trainable or p > 4
         self.log_p = nn.Parameter(torch.tensor(math.log(p))) if trainable else None
 
     def exponent(self) -> float | Tensor:
@@ -45,9 +47,9 @@ class ChannelPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Pool x (N, C, H, W) over each group's channels into (N, K, 3, H, W), in float32 or wider.
 
-        GeM is computed on x / max(x). The result does not depend on the scale, which therefore
-        needs no gradient; the ratios lie in (0, 1], so no exponent can overflow and the mean
-        is never 0.
+        Under a large or a learnt exponent GeM is computed on x / max(x). The result does not
+        depend on the scale, which therefore needs no gradient; the ratios lie in (0, 1], so no
+        exponent can overflow and the mean is never 0.
         """
         x, channels = self._grouped(x)
         p = self.exponent()
@@ -55,9 +57,12 @@ class ChannelPool(nn.Module):
         wide = x.to(_wide(x.dtype))
         maximum = maximum.to(wide.dtype)
         mean = wide.mean(channels, keepdim=True)
-        scale = maximum.detach().clamp(min=self.eps)
-        power = wide.clamp(min=self.eps).div_(scale).pow_(p)
-        gem = scale * power.mean(channels, keepdim=True).pow(1 / p)
+        power = wide.clamp(min=self.eps)
+        if self._overflows:
+            scale = maximum.detach().clamp(min=self.eps)
+            gem = scale * power.div_(scale).pow_(p).mean(channels, keepdim=True).pow(1 / p)
+        else:
+            gem = power.pow_(p).mean(channels, keepdim=True).pow(1 / p)
         maps = torch.cat((mean, maximum, gem), dim=channels)
         return maps if self.groups > 1 else maps.unsqueeze(1)
 
@@ -92,10 +97,16 @@ class ChannelPool(nn.Module):
             grad_p = (ratio.pow(p) * ratio.log()).mean(channels, keepdim=True)
             grad_p = (grad_p * gem * grad_gem).sum() / p
         # where x < eps the gradient is 0, as 0^(p - 1) is, if p > 1
-        power = F.threshold(x, self.eps, 0).div_(gem).pow_(p - 1)
+        power = F.threshold(x, self.eps, 0)
+        factor = grad_gem / count
+        if self._overflows:
+            power.div_(gem).pow_(p - 1)
+        else:
+            power.pow_(p - 1)
+            factor.mul_(gem.pow(1 - p))
         if p <= 1:
             power.masked_fill_(x < self.eps, 0)
-        total = torch.addcmul(grad_x.to(power.dtype), power, grad_gem / count, out=power)
+        total = torch.addcmul(grad_x.to(power.dtype), power, factor, out=power)
         total.add_(grad_mean / count)
         largest = x.eq_(maximum)  # in x's own type: 1 or 0
         total.addcmul_(largest, grad_max / largest.sum(channels, keepdim=True))
