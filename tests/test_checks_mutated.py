@@ -5,10 +5,12 @@ from collections import Counter
 
 import pytest
 
+from mmresneskt.checks.datasets import annotation_problems, dataset_problems
+
 from .check_mutated import coco_tree, skipped_by_a_loader, try_annotations, try_image, voc_tree
 from .helpers import run_tool
 
-SEEDS = range(30)
+SEEDS = range(20, 50)
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +26,8 @@ def _frozen():
 def test_damaged_annotations(tree, tmp_path):
     cfg, file = tree(tmp_path)
     good = file.read_text()
+    assert not list(annotation_problems(cfg, ("train",)))
+    assert not list(dataset_problems(cfg, ("train",)))
     outcomes = Counter(try_annotations(cfg, file, good, seed) for seed in SEEDS)
     assert outcomes["refused"]
     assert outcomes["usable"]
