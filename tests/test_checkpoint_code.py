@@ -23,6 +23,7 @@ from .served import serve
 
 PARCELS = str(ROOT / "configs" / "faster_rcnn_resneskt_parcels.py")
 DEPTH = ["--cfg-options", "model.backbone.depth=14"]
+PARTS = ("train", "val", "test")
 
 
 @pytest.fixture
@@ -94,15 +95,15 @@ def test_the_commands_end_with_one_line(marker, monkeypatch, capsys):
     monkeypatch.chdir(marker.parent)
     cv2.imwrite("x.png", np.zeros((32, 32, 3), np.uint8))
     file = write_attack(attacks(marker)["os.system"], marker.with_name("bad.pth"))
+    small = [*DEPTH, *(f"{part}_dataloader.dataset.num_images=4" for part in PARTS)]
     predicting = ["x.png", "--config", PARCELS, "--checkpoint"]
     for main, arguments in (
-        (predict.main, [*predicting, file]),
-        (test.main, [PARCELS, file]),
-        (train.main, [PARCELS, "--no-check", "--resume", file]),
-        (train.main, [PARCELS, "--no-check", "--cfg-options", f"load_from={file}"]),
+        (predict.main, [*predicting, file, *DEPTH]),
+        (test.main, [PARCELS, file, *small]),
+        (train.main, [PARCELS, "--no-check", "--resume", file, *small]),
+        (train.main, [PARCELS, "--no-check", *small, f"load_from={file}"]),
     ):
-        options = DEPTH if "--cfg-options" not in arguments else DEPTH[1:]
-        said = fails(main, *arguments, *options, capsys=capsys)
+        said = fails(main, *arguments, capsys=capsys)
         assert "bad.pth is refused: it asks for posix.system" in said
         assert not marker.exists()
 

@@ -18,19 +18,20 @@ from ..test_checkpoint_code import write_attack
 
 PARCELS = str(ROOT / "configs" / "faster_rcnn_resneskt_parcels.py")
 DEPTH = "model.backbone.depth=14"
+SMALL = [DEPTH, *(f"{part}_dataloader.dataset.num_images=4" for part in ("train", "val", "test"))]
 COMMANDS = {
     "predict": lambda f: [predict.main, "x.png", "--config", PARCELS, "--checkpoint", f],
     "visualize": lambda f: (
         [visualize_attention.main, "x.png", "--config", PARCELS] + ["--checkpoint", f]
     ),
     "publish": lambda f: [publish.main, f],
-    "test": lambda f: [test.main, PARCELS, f, "--cfg-options", DEPTH],
+    "test": lambda f: [test.main, PARCELS, f, "--cfg-options", *SMALL],
     "resume": lambda f: [train.main, PARCELS, "--no-check", "--resume", f],
     "load_from": lambda f: (
-        [train.main, PARCELS, "--no-check", "--cfg-options", DEPTH] + [f"load_from={f}"]
+        [train.main, PARCELS, "--no-check", "--cfg-options", *SMALL] + [f"load_from={f}"]
     ),
     "init_cfg": lambda f: (
-        [train.main, PARCELS, "--no-check", "--cfg-options", DEPTH]
+        [train.main, PARCELS, "--no-check", "--cfg-options", *SMALL]
         + [f"model.init_cfg={{'type':'Pretrained','checkpoint':'{f}'}}"]
     ),
 }
