@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from .backward import by_hand
 
 GATES: dict[str, Callable[[Tensor], Tensor]] = {
-    "double_sigmoid": lambda u: 2 * u.sigmoid(),
+    "double_sigmoid": lambda u: u.sigmoid().mul(2),
     "sigmoid": torch.sigmoid,
     "linear": lambda u: u,
 }

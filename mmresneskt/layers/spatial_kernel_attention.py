@@ -117,7 +117,7 @@ class SpatialKernelAttention(nn.Module):
         ]
         weight = torch.stack(padded, dim=1)
         maps = maps.reshape(n * k // self.sets, self.sets * _MAPS, h, w).to(weight.dtype)
-        if maps.device.type == "cpu":  # with its backward pass twice as fast in this layout
+        if maps.device.type == "cpu" and maps.requires_grad:  # its backward pass is twice as fast so
             maps = maps.contiguous(memory_format=torch.channels_last)
         out = F.conv2d(maps, weight.flatten(0, 1), padding=largest // 2, groups=self.sets)
         return out.reshape(n, k, len(self.sizes), h, w)
@@ -125,14 +125,16 @@ class SpatialKernelAttention(nn.Module):
     def _choose(self, branches: Tensor) -> Tensor:
         """Branch maps (N, K, B, H, W) -> softmax weights (N, K, B), summing to 1 over B."""
         n, k, b, h, w = branches.shape
-        t = branches.sum((2, 3, 4)).div(h * w)  # equation (5)
-        t = t.view(n, self.sets, 1, k // self.sets)
-        # written out, the two dense layers of each set cost less than as tiny convolutions
-        z = self.fc.weight.view(1, self.sets, _HIDDEN, 1) * t
-        z = normalize_vector(self.bn, z.flatten(1, 2).unsqueeze(3)).relu()
-        z = z.view(n, self.sets, _HIDDEN, k // self.sets)
-        logits = self.select.weight.view(self.sets, b, _HIDDEN) @ z
-        return logits.softmax(2).transpose(2, 3).reshape(n, k, b)
+        t = branches.sum((2, 3, 4)).div_(h * w).view(-1, self.sets, 1)  # equation (5)
+        # written out, the dense layers of the sets cost less than as tiny convolutions
+        z = t * self.fc.weight.view(self.sets, _HIDDEN)
+        z = normalize_vector(self.bn, z.view(-1, self.sets * _HIDDEN, 1, 1)).relu()
+        select = self.select.weight.view(self.sets, b, _HIDDEN)
+        if self.sets == 1:
+            logits = F.linear(z.flatten(1), select[0])
+        else:
+            logits = torch.einsum("nsh,sbh->nsb", z.view(-1, self.sets, _HIDDEN), select)
+        return logits.softmax(-1).view(n, k, b)
 
 
 def _no_autocast(device: str) -> contextlib.AbstractContextManager:
