@@ -117,7 +117,7 @@ class SpatialKernelAttention(nn.Module):
         ]
         weight = torch.stack(padded, dim=1)
         maps = maps.reshape(n * k // self.sets, self.sets * _MAPS, h, w).to(weight.dtype)
-        if maps.device.type == "cpu" and maps.requires_grad:  # its backward pass is twice as fast so
+        if maps.device.type == "cpu" and maps.requires_grad:  # the backward pass: twice as fast
             maps = maps.contiguous(memory_format=torch.channels_last)
         out = F.conv2d(maps, weight.flatten(0, 1), padding=largest // 2, groups=self.sets)
         return out.reshape(n, k, len(self.sizes), h, w)
