@@ -69,8 +69,8 @@ class _RadixSumAndPool(Function):
 
 
 def _sum(splits: Tensor, weights: Tensor) -> Tensor:
-    first, *others = splits.chunk(weights.size(1), dim=1)
     first_weight, *other_weights = weights.to(splits.dtype).unbind(1)
+    first, *others = splits.chunk(1 + len(other_weights), dim=1)
     v = first * first_weight
     for split, weight in zip(others, other_weights):
         v = v.addcmul_(split, weight)

@@ -102,30 +102,34 @@ class SpatialKernelAttention(nn.Module):
             branches = self._convolve(self.pool(v) if maps is None else maps)
             weights = self._choose(branches)
             u = weights.unsqueeze(2) @ branches.flatten(3)  # their weighted sum
-            return u.view(*u.shape[:2], *branches.shape[3:]), weights
+            return u.view_as(branches[:, :, 0]), weights
 
     def _convolve(self, maps: Tensor) -> Tensor:
         """Pooled maps (N, K, 3, H, W) -> one map per kernel size (N, K, branches, H, W).
 
-        The kernels are zero-padded to the largest and run as one convolution.
+        The kernels are zero-padded to the largest and run as one convolution. No size is read
+        from a tensor here or below: an exporter would take it for a constant.
         """
-        n, k, _, h, w = maps.shape
         largest = max(self.sizes)
         padded = [
             F.pad(kernel, [(largest - size) // 2] * 4) if size < largest else kernel
             for kernel, size in zip(self.kernels, self.sizes)
         ]
         weight = torch.stack(padded, dim=1)
-        maps = maps.reshape(n * k // self.sets, self.sets * _MAPS, h, w).to(weight.dtype)
+        weight = weight.view(self.sets * len(self.sizes), _MAPS, largest, largest)
+        maps = maps.flatten(0, 1) if self.sets == 1 else maps.flatten(1, 2)
+        maps = maps.to(weight.dtype)
         if maps.device.type == "cpu" and maps.requires_grad:  # the backward pass: twice as fast
             maps = maps.contiguous(memory_format=torch.channels_last)
-        out = F.conv2d(maps, weight.flatten(0, 1), padding=largest // 2, groups=self.sets)
-        return out.reshape(n, k, len(self.sizes), h, w)
+        out = F.conv2d(maps, weight, padding=largest // 2, groups=self.sets)
+        if self.sets == 1:
+            return out.unflatten(0, (-1, self.groups))
+        return out.unflatten(1, (self.groups, -1))
 
     def _choose(self, branches: Tensor) -> Tensor:
         """Branch maps (N, K, B, H, W) -> softmax weights (N, K, B), summing to 1 over B."""
-        n, k, b, h, w = branches.shape
-        t = branches.sum((2, 3, 4)).div_(h * w).view(-1, self.sets, 1)  # equation (5)
+        b = len(self.sizes)
+        t = branches.mean((2, 3, 4)).mul(b).view(-1, self.sets, 1)  # equation (5)
         # written out, the dense layers of the sets cost less than as tiny convolutions
         z = t * self.fc.weight.view(self.sets, _HIDDEN)
         z = normalize_vector(self.bn, z.view(-1, self.sets * _HIDDEN, 1, 1)).relu()
@@ -134,7 +138,7 @@ class SpatialKernelAttention(nn.Module):
             logits = F.linear(z.flatten(1), select[0])
         else:
             logits = torch.einsum("nsh,sbh->nsb", z.view(-1, self.sets, _HIDDEN), select)
-        return logits.softmax(-1).view(n, k, b)
+        return logits.softmax(-1).view(-1, self.groups, b)
 
 
 def _no_autocast(device: str) -> contextlib.AbstractContextManager:
