@@ -22,6 +22,9 @@ MAX_PIXELS = 178_956_970
 # of formats whose last bytes are known; a JPEG may have a few more behind them
 _ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 _TAIL = 64
+_JPEG = ("JPEG", "MPO")
+_DENSEST = 1024
+"""Pixels in a byte of JPEG: each block of 64 takes a bit at least."""
 
 
 def check_image(data: bytes) -> None:
@@ -48,6 +51,8 @@ def check_image(data: bytes) -> None:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise CorruptImage(_too_large(f"{width}x{height} pixels"))
+        if image.format in _JPEG and width * height > _DENSEST * len(data):
+            raise CorruptImage(f"{width}x{height} pixels cannot be in {len(data):,} bytes")
         if _ENDS.get(image.format, b"none") in data[-_TAIL:]:
             return
         try:

@@ -74,6 +74,17 @@ def test_decompression_bombs_are_refused_by_their_header(size):
             decode_image(bomb)
 
 
+def test_a_size_that_the_file_cannot_hold_is_refused():
+    jpeg = bytearray(encoded())
+    at = jpeg.index(b"\xff\xc0") + 5
+    jpeg[at : at + 4] = struct.pack(">HH", 13_000, 13_000)
+    with pytest.raises(CorruptImage, match="13000x13000 pixels cannot be in"):
+        decode_image(bytes(jpeg))
+    buffer = io.BytesIO()  # a whole image with as little in it as there can be
+    Image.new("L", (4096, 4096)).save(buffer, "JPEG", quality=1, progressive=True, optimize=True)
+    assert decode_image(buffer.getvalue()).shape == (4096, 4096, 3)
+
+
 def test_a_budget_is_a_number_or_a_share():
     assert [Budget(text).of(250) for text in ("0", "7", "1%", "0.5%", "100%")] == [0, 7, 2, 1, 250]
     for text in ("-1", "101%", "1.5", "many", "nan%"):
@@ -139,7 +150,10 @@ def test_beyond_the_budget_the_message_is_one_line(tmp_path, library, workers):
     root = folder_with(tmp_path, broken="be")
     for budget, message in (
         ("0", r"^\S*images/./[be]\.jpg cannot be used: .*truncated.*--max-broken-images N$"),
-        ("1", r"^2 of 8 images cannot be used, more than --max-broken-images 1 allows, .*[be]\.jpg"),
+        (
+            "1",
+            r"^2 of 8 images cannot be used, more than --max-broken-images 1 allows, .*[be]\.jpg",
+        ),
     ):
         dataset = dataset_of(library, root)
         guard(dataset, Skips(tmp_path / LIST, Budget(budget), len(dataset)))

@@ -152,23 +152,18 @@ class _Problems:
         left, top, width, height = annotation["bbox"]
         if annotation.get("ignore"):
             return
+        right, bottom = left + width, top + height
         seen = f"{where} in {image['file_name']}, {annotation['bbox']}"
         if width < 1 or height < 1 or annotation["area"] <= 0:
             self.add("warning", "boxes without area, which are left out", seen)
-        elif (
-            left >= image["width"]
-            or top >= image["height"]
-            or left + width <= 0
-            or top + height <= 0
-        ):
+            return
+        if left >= image["width"] or top >= image["height"] or right <= 0 or bottom <= 0:
             self.add("warning", "boxes outside their image, which are left out", seen)
-        elif (
-            left < -1
-            or top < -1
-            or left + width > image["width"] + 1
-            or top + height > image["height"] + 1
-        ):
+            return
+        if left < -1 or top < -1 or right > image["width"] + 1 or bottom > image["height"] + 1:
             self.add("warning", "boxes that reach out of their image", seen)
+        if self.masks and not annotation.get("segmentation"):
+            self.add("error", "annotations without the segmentation that 'with_mask' takes", where)
 
 
 def _outline(value: object, image: dict) -> bool:
