@@ -1,0 +1,106 @@
+"""The benchmark measures what it says; how fast anything is is no matter of tests."""
+
+import json
+
+import pytest
+import torch
+
+from mmresneskt.benchmark import Measurement, Variant, build_network
+from mmresneskt.benchmark.detector import PARTS, detector_steps
+from mmresneskt.benchmark.report import ratios, table_rows
+from mmresneskt.benchmark.variants import step
+from mmresneskt.commands import benchmark
+from mmresneskt.commands.config import load_config
+from mmresneskt.commands.errors import UserError
+from mmresneskt.speed import Speed, saved_bytes
+
+from .helpers import ROOT
+
+OURS, OFF, PEER = "resneskt50", "resneskt50_off", "mmpretrain_resnest50"
+
+
+def measurement(network, layout, seconds, mode="inference"):
+    return Measurement(Variant(network, mode, layout), Speed(seconds, seconds / 10, 2_000_000), 4)
+
+
+def test_ratios_compare_the_best_layout_of_each():
+    measured = [
+        measurement(OURS, "nchw", 0.5),
+        measurement(OURS, "nhwc", 0.4),
+        measurement(PEER, "nchw", 0.6),
+        measurement(PEER, "nhwc", 0.8),
+        measurement(PEER, "nhwc", 1.0, mode="training"),  # ours has no such row
+    ]
+    (row,) = ratios(measured)
+    assert row == ["inference", "no", "float32", PEER, "nchw", "nhwc", pytest.approx(1.5)]
+
+
+def test_the_share_of_the_matrix_rate_counts_the_backward_pass_twice():
+    measured = [measurement(OURS, "nchw", 0.5), measurement(OURS, "nchw", 1.5, mode="training")]
+    rows = table_rows(measured, {OURS: 1000}, {"float32": 16_000.0})
+    assert [row[-1] for row in rows] == [pytest.approx(50), pytest.approx(50)]
+    assert rows[0][5:9] == [500, pytest.approx(10), pytest.approx(8), 2]
+
+
+def test_the_spatial_attention_keeps_almost_nothing_for_the_backward_pass():
+    pytest.importorskip("mmpretrain")
+    images = torch.rand(2, 3, 64, 64)
+    kept = {}
+    for name in (OURS, OFF, PEER):
+        model = build_network(name)
+        kept[name] = saved_bytes(lambda model=model: model.train()(images).mean())
+    assert kept[OURS] <= 1.05 * kept[OFF]
+    assert kept[OURS] <= kept[PEER]
+
+
+def test_a_training_step_learns_and_inference_does_not():
+    model = build_network("resneskt50", depth=14, base_channels=16, stem_channels=16)
+    images = torch.rand(2, 3, 32, 32)
+    before = [parameter.clone() for parameter in model.parameters()]
+    step(Variant(OURS, "inference", "nchw"), model, images)()
+    assert all(map(torch.equal, before, model.parameters()))
+    step(Variant(OURS, "training", "nchw", precision="bfloat16"), model, images)()
+    assert not torch.equal(before[0], next(model.parameters()))
+
+
+def test_the_tool_prints_and_writes_all_it_was_asked_for(tmp_path, capsys):
+    out = tmp_path / "new" / "run"
+    arguments = ["--networks", OURS, OFF, "--size", "64", "32", "--batch", "2", "--rounds", "2"]
+    benchmark.main([*arguments, "--device", "cpu", "--out", str(out)])
+    printed = capsys.readouterr().out
+    assert "times as fast" in printed
+    document = json.loads((out.parent / "run.json").read_text())
+    rows = document["measured"]
+    assert len(rows) == 2 * 2 * 2  # networks, modes, layouts
+    assert {row["mode"]: row["memory"] > 0 for row in rows} == dict(inference=False, training=True)
+    assert document["macs"][OURS] > document["macs"][OFF]
+    assert len(document["ratios"]) == 2
+    assert (out.parent / "run.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_scaling_runs_along_each_axis(tmp_path):
+    out = tmp_path / "scaling"
+    arguments = ["--scaling", "--batch", "2", "--size", "64", "--rounds", "1", "--layouts", "nchw"]
+    benchmark.main([*arguments, "--device", "cpu", "--out", str(out)])
+    rows = json.loads((tmp_path / "scaling.json").read_text())["scaling"]
+    assert {row[0] for row in rows} == {"batch", "image size", "K", "depth"}
+
+
+def test_every_part_of_a_detector_runs():
+    cfg = load_config(str(ROOT / "configs" / "faster_rcnn_resneskt_parcels.py"))
+    parts = detector_steps(cfg, 1, (64, 96), "nhwc", "cpu")
+    assert tuple(parts) == PARTS
+    for function in parts.values():
+        function()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_named():
+    with pytest.raises(UserError, match="torch sees no GPU; use --device cpu"):
+        benchmark.main(["--device", "cuda"])
+
+
+def test_a_size_too_small_for_the_strides_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        benchmark.main(["--size", "16"])
+    assert "at least 32 pixels" in capsys.readouterr().err
