@@ -1,5 +1,6 @@
 """The benchmark measures what it says; how fast anything is is no matter of tests."""
 
+import itertools
 import json
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from mmresneskt.benchmark import Measurement, Variant, build_network
 from mmresneskt.benchmark.detector import PARTS, detector_steps
 from mmresneskt.benchmark.report import ratios, table_rows
+from mmresneskt.benchmark.scaling import scaling
 from mmresneskt.benchmark.variants import step
 from mmresneskt.commands import benchmark
 from mmresneskt.commands.config import load_config
@@ -78,12 +80,12 @@ def test_the_tool_prints_and_writes_all_it_was_asked_for(tmp_path, capsys):
     assert (out.parent / "run.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_scaling_runs_along_each_axis(tmp_path):
-    out = tmp_path / "scaling"
-    arguments = ["--scaling", "--batch", "2", "--size", "64", "--rounds", "1", "--layouts", "nchw"]
-    benchmark.main([*arguments, "--device", "cpu", "--out", str(out)])
-    rows = json.loads((tmp_path / "scaling.json").read_text())["scaling"]
-    assert {row[0] for row in rows} == {"batch", "image size", "K", "depth"}
+def test_memory_grows_with_the_batch():
+    points = list(itertools.islice(scaling(2, 64, "nchw", "cpu", rounds=1), 3))
+    assert [(point.axis, point.value) for point in points] == [("batch", n) for n in (1, 2, 4)]
+    for less, more in zip(points, points[1:]):
+        assert more.on.memory == pytest.approx(2 * less.on.memory, rel=0.05)
+        assert more.off.memory < more.on.memory <= 1.05 * more.off.memory
 
 
 def test_every_part_of_a_detector_runs():

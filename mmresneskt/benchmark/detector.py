@@ -31,8 +31,10 @@ def detector_steps(
     model = build(cfg, cfg.model).to(device, memory_format=LAYOUTS[layout])
     from mmdet.testing import demo_mm_inputs  # needs MMDetection
 
+    classes = cfg.model.roi_head.bbox_head.num_classes
     with scope_of(cfg):
-        data = model.data_preprocessor(demo_mm_inputs(batch, (3, *size), num_classes=80), True)
+        inputs = demo_mm_inputs(batch, (3, *size), num_classes=classes)
+        data = model.data_preprocessor(inputs, True)
     images = data["inputs"].to(memory_format=LAYOUTS[layout])
     samples = data["data_samples"]
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
