@@ -88,6 +88,16 @@ def test_memory_grows_with_the_batch():
         assert more.off.memory < more.on.memory <= 1.05 * more.off.memory
 
 
+@pytest.mark.parametrize("table", ["radix", "operators"])
+def test_the_other_tables(table, tmp_path):
+    out = str(tmp_path / table)
+    arguments = ["--table", table, "--networks", OURS, "--size", "32", "--batch", "2"]
+    benchmark.main([*arguments, "--rounds", "1", "--device", "cpu", "--out", out])
+    rows = json.loads((tmp_path / f"{table}.json").read_text())[table]
+    assert len(rows) == 2 * 2  # layouts, modes
+    assert all(min(row[-2:]) > 0 for row in rows)
+
+
 def test_every_part_of_a_detector_runs():
     cfg = load_config(str(ROOT / "configs" / "faster_rcnn_resneskt_parcels.py"))
     parts = detector_steps(cfg, 1, (64, 96), "nhwc", "cpu")

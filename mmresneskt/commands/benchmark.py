@@ -12,9 +12,11 @@ import torch
 from ..benchmark import NETWORKS, build_network, matrix_rate, measure, memory_rate, variants
 from ..benchmark.detector import PARTS, detector_steps
 from ..benchmark.measure import random_images
+from ..benchmark.operators import KINDS, time_by_kind
+from ..benchmark.radix_forms import FORMS, blocks, radix_forms
 from ..benchmark.report import HEADER, draw, ratios, table_rows
 from ..benchmark.scaling import scaling
-from ..benchmark.variants import LAYOUTS, MODES
+from ..benchmark.variants import LAYOUTS, MODES, step
 from ..complexity import complexity
 from ..files import write_whole
 from ..speed import step_speeds
@@ -42,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("--device cuda: torch sees no GPU; use --device cpu")
     if args.threads:
         torch.set_num_threads(args.threads)
-    run = _detector if args.model == "detector" else _scaling if args.scaling else _networks
+    run = _detector if args.model == "detector" else _TABLES[args.table]
     document = dict(conditions(), batch=args.batch, rounds=args.rounds, device=args.device)
     document["threads"] = torch.get_num_threads()
     try:
@@ -67,7 +69,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         "is what autograd keeps for the backward pass, counted; on a GPU the allocator's peak.",
     )
     parser.add_argument("--model", choices=["backbone", "detector"], default="backbone")
-    parser.add_argument("--scaling", action="store_true", help="ResNeSkt against its own sizes")
+    parser.add_argument(
+        "--table",
+        choices=list(_TABLES),
+        default="speed",
+        help="the networks' speed, ResNeSkt against its own sizes, the two forms of its radix "
+        "convolution, or the time of each kind of operator",
+    )
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--layouts", nargs="+", choices=list(LAYOUTS), default=list(LAYOUTS))
@@ -138,3 +146,35 @@ def _detector(args: argparse.Namespace, document: dict) -> list[tuple]:
     rows = [[n, *(1e3 * speeds[n, part].seconds for part in PARTS)] for n in _DETECTORS]
     document.update(size=args.size, layout=layout, header=header, detectors=rows)
     return [(header, rows)]
+
+
+def _radix(args: argparse.Namespace, document: dict) -> list[tuple]:
+    total: dict[tuple[str, str], list[float]] = {}
+    for layout, mode, channels, speeds in radix_forms(
+        args.batch, args.size[0], args.device, args.rounds
+    ):
+        sums = total.setdefault((layout, mode), [0.0] * len(FORMS))
+        for position, form in enumerate(FORMS):
+            sums[position] += 1e3 * blocks(channels) * speeds[form].seconds
+    header = ("layout", "mode", *(f"{form} (ms, all blocks)" for form in FORMS))
+    rows = [[*how, *sums] for how, sums in total.items()]
+    document.update(size=args.size, header=header, radix=rows)
+    return [(header, rows)]
+
+
+def _operators(args: argparse.Namespace, document: dict) -> list[tuple]:
+    images = random_images(args.batch, *args.size, args.device)
+    rows = []
+    for variant in variants(args.networks, args.modes, args.layouts, [False], args.precision):
+        layout = LAYOUTS[variant.layout]
+        model = build_network(variant.network).to(args.device, memory_format=layout)
+        run = step(variant, model, images.contiguous(memory_format=layout))
+        seconds = time_by_kind(run, args.rounds, args.device)
+        cells = (1e3 * seconds[kind] for kind in KINDS)
+        rows.append([variant.network, variant.mode, variant.layout, variant.precision, *cells])
+    header = ("network", "mode", "layout", "precision", *(f"{kind} (ms)" for kind in KINDS))
+    document.update(size=args.size, header=header, operators=rows)
+    return [(header, rows)]
+
+
+_TABLES = {"speed": _networks, "scaling": _scaling, "radix": _radix, "operators": _operators}
