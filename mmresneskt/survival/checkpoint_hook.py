@@ -44,10 +44,14 @@ class WholeCheckpointHook(CheckpointHook):
             processes end; the checkpoints before it are as they were.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._progress: dict[str, int] = {}  # of what is being written, and
+        self._random_states: dict[str, list] = {}
+        self._pointed_to: dict[str, int] = {}  # of what last_checkpoint names
+
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
-        self._progress: dict[str, int] = {}  # of what is being written
-        self._pointed_to: dict[str, int] = {}  # of what last_checkpoint names
         if is_main_process():
             self._remove_unfinished()
             for name in (_POINTER, "curves.png"):  # what else is written while a run goes on
@@ -74,7 +78,7 @@ class WholeCheckpointHook(CheckpointHook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         # FlexibleRunner puts its own numbers there, one too many after an evaluation
         checkpoint["meta"].update(self._progress)
-        checkpoint["random_states"] = self._random_states
+        checkpoint.update(self._random_states)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         name, hub = self.filename_tmpl.format(step), runner.message_hub
@@ -146,7 +150,7 @@ class WholeCheckpointHook(CheckpointHook):
         local = isinstance(self.file_backend, LocalBackend)
         draft = _unfinished(name) if local else name
         self._progress = dict(meta)
-        self._random_states = all_gather_object(random_state())  # of every process, by rank
+        self._random_states = dict(random_states=all_gather_object(random_state()))  # by rank
 
         def write() -> None:
             runner.save_checkpoint(
@@ -174,6 +178,7 @@ class WholeCheckpointHook(CheckpointHook):
         self._together(name, give_name)
         if pointed_to:
             self._pointed_to = self._progress
+        self._progress, self._random_states = {}, {}
 
     def _together(self, name: str, step: Callable[[], None]) -> None:
         """Take a step in every process; where it fails in one, none goes on."""

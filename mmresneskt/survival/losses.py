@@ -12,6 +12,7 @@ from mmengine.dist import all_gather_object, all_reduce, is_distributed
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
@@ -39,8 +40,8 @@ class BadLossHook(Hook):
         policy: ``stop`` ends the run. ``skip`` leaves the batch out: weights, optimizer and
             the statistics of norms (of which a copy is made before each iteration) are as
             before it. ``rollback`` takes weights and optimizer from the newest valid
-            checkpoint and goes on with the next batch at the current learning rate; not for
-            FlexibleRunner.
+            checkpoint and goes on with the next batch at the current learning rate; for Runner
+            with one optimizer, not for FlexibleRunner.
         limit: of skipped batches or rollbacks in the run, resumed or not, before it is ended
             after all (default: 10 and 3).
 
@@ -54,8 +55,11 @@ class BadLossHook(Hook):
         self.policy, self.limit = policy, limit
 
     def before_train(self, runner: Runner) -> None:
-        if self.policy == "rollback" and not isinstance(runner, Runner):
-            raise UserError(f"on a bad loss: {type(runner).__name__} cannot roll back; use skip")
+        one_optimizer = not isinstance(runner.optim_wrapper, OptimWrapperDict)
+        if self.policy == "rollback" and not (isinstance(runner, Runner) and one_optimizer):
+            raise UserError(
+                "on a bad loss: rollback is for mmengine's Runner with one optimizer; use skip"
+            )
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if not hasattr(model, "parse_losses"):
             print_log(f"the losses of {type(model).__name__} are not looked at", logger="current")

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce, is_distributed, is_main_process
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
 from .checkpoint_hook import WholeCheckpointHook
@@ -55,7 +56,7 @@ class StopOnSignalHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int, *_: Any, **__: Any) -> None:
         if _by_epoch(runner) and batch_idx + 1 == len(runner.train_dataloader):
             return  # the epoch's own checkpoint comes first
-        if getattr(runner.optim_wrapper, "should_update", lambda: True)():
+        if not _is_accumulating(runner.optim_wrapper):
             self._stop_if_asked(runner, runner.epoch, runner.iter + 1)
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -105,3 +106,9 @@ class StopOnSignalHook(Hook):
 def _by_epoch(runner: Runner) -> bool:
     # IterBasedTrainLoop's one epoch is the whole run
     return hasattr(runner.train_loop, "run_epoch")
+
+
+def _is_accumulating(wrapper: object) -> bool:
+    # of several optimizers (a GAN's) each has steps of its own
+    several = isinstance(wrapper, OptimWrapperDict) or not isinstance(wrapper, OptimWrapper)
+    return not several and not wrapper.should_update()
