@@ -19,7 +19,9 @@ SMALL = dict(depth=14, base_channels=16, stem_channels=16)
 
 
 def norms(model):
-    return [m for m in model.modules() if isinstance(m, _BatchNorm)]
+    """Without those of the spatial attention, whose dense layers may be no convolutions."""
+    found = [n for n, m in model.named_modules() if isinstance(m, _BatchNorm)]
+    return [name for name in found if "spatial_attention" not in name]
 
 
 def flat(outs):
