@@ -60,30 +60,35 @@ class Budget:
         return math.floor(self._value * images) if self._share else int(self._value)
 
 
-def guard_images(runner: Runner, budget: Budget) -> None:
+def guard_images(runner: Runner, budget: Budget | None = None) -> None:
     """Have the runner's training pass over as many broken images as the budget allows.
 
     Another sample takes the place of each. An evaluation stops at the first, since without it
     its figures could not be compared with others'; that of the training images, which our own
     loop adds, counts as training. To be called before the runner builds its loaders.
+
+    Args:
+        budget: of a training run; None where the runner only evaluates.
     """
     file = Path(runner.work_dir) / LIST
-    if is_main_process():
-        file.unlink(missing_ok=True)
+    if budget is not None:
+        if is_main_process():
+            file.unlink(missing_ok=True)  # another run's
+        runner.register_hook(TellSkippedHook(file))
     build = runner.build_dataloader
 
     @functools.wraps(build)
     def build_guarded(dataloader: DataLoader | dict, *args: Any, **options: Any) -> DataLoader:
         loader = build(dataloader, *args, **options)
-        trains = dataloader in (
+        trained_on = (
             runner.cfg.get("train_dataloader"),
             (runner.cfg.get("val_cfg") or {}).get("train_dataloader"),
         )
+        trains = budget is not None and dataloader in trained_on
         guard(loader.dataset, Skips(file, budget, len(loader.dataset)) if trains else None)
         return loader
 
     runner.build_dataloader = build_guarded
-    runner.register_hook(TellSkippedHook(file))
 
 
 def guard(dataset: Dataset, skips: Skips | None) -> None:

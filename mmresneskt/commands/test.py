@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..broken_images import Budget, guard_images
+from ..broken_images import guard_images
 from ..checks import missing_data, report, wrong_channels
 from .errors import UserError
 from .runner import add_common_arguments, build_runner, configure, run
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> None:
         _dump_into(cfg, args.out)
     report([*missing_data(cfg, ("test",)), *wrong_channels(cfg)])
     runner = build_runner(cfg)
-    guard_images(runner, Budget())
+    guard_images(runner)
     run(runner, "test")
 
 
