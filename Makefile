@@ -1,18 +1,28 @@
 # make demo: train a detector on generated images, evaluate it and draw its detections.
 # make test: lint and tests, in two processes of one thread each.
 # make soak: the tests that take their time; each has a short form among the others.
+# make test-onedl: the tests on the maintained fork of the MM libraries.
+# make test-latest: the tests on the newest torch and torchvision.
 # All start from Python, make and git alone.
 VENV ?= .venv
 PYTHON ?= python3
 
-.PHONY: demo test soak
+PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile
+
+.PHONY: demo test soak test-onedl test-latest
 demo: $(VENV)/ready
 	$(VENV)/bin/python tools/demo.py
 
 test: $(VENV)/ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	$(call PYTEST,$(VENV))
+
+test-onedl: $(VENV)-onedl/ready
+	$(call PYTEST,$(VENV)-onedl)
+
+test-latest: $(VENV)-latest/ready
+	$(call PYTEST,$(VENV)-latest)
 
 soak: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests/soak
@@ -22,4 +32,18 @@ $(VENV)/ready: requirements.txt tests/requirements.txt constraints.txt pyproject
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install -r requirements.txt -r tests/requirements.txt -c constraints.txt
 	$(VENV)/bin/python -m pip install --no-build-isolation --no-deps -e .
+	touch $@
+
+$(VENV)-onedl/ready: tests/onedl.txt tests/requirements.txt constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install "setuptools<82" wheel click
+	$(@D)/bin/python -m pip install --no-build-isolation -r tests/onedl.txt -r tests/requirements.txt -c constraints.txt
+	$(@D)/bin/python -m pip install --no-build-isolation --no-deps mmcv-lite==2.1.0 -e .
+	touch $@
+
+$(VENV)-latest/ready: requirements.txt tests/requirements.txt constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	grep -v "^torch" constraints.txt > $(@D)/constraints.txt
+	$(@D)/bin/python -m pip install --upgrade -r requirements.txt -r tests/requirements.txt -c $(@D)/constraints.txt
+	$(@D)/bin/python -m pip install --no-build-isolation --no-deps -e .
 	touch $@
