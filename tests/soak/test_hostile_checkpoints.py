@@ -32,7 +32,7 @@ COMMANDS = {
     ),
     "init_cfg": lambda f: (
         [train.main, PARCELS, "--no-check", "--cfg-options", *SMALL]
-        + [f"model.init_cfg={{'type':'Pretrained','checkpoint':'{f}'}}"]
+        + ["model.backbone.init_cfg.type=Pretrained", f"model.backbone.init_cfg.checkpoint={f}"]
     ),
 }
 
