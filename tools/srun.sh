@@ -6,7 +6,8 @@
 # GPUS_PER_NODE  on each machine (8)
 # CPUS_PER_TASK  for each GPU (5)
 # SRUN_ARGS      more options of srun
-# PORT, MAX_RESTARTS, PYTHON  see torchrun.sh
+# PORT           where the machines meet, free on the first (one of the job's own, by its number)
+# MAX_RESTARTS, PYTHON  see torchrun.sh
 set -euo pipefail
 
 SCRIPT=$1
@@ -28,5 +29,7 @@ exec srun -p "$PARTITION" --job-name="$JOB_NAME" --gres="gpu:$GPUS_PER_NODE" \
     --cpus-per-task=$((${CPUS_PER_TASK:-5} * GPUS_PER_NODE)) --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
     bash -euc 'export NODE_RANK=$SLURM_NODEID
         MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-        export MASTER_ADDR
+        # the same on all machines, and another than that of a job beside this one
+        PORT=${PORT:-$((20000 + (16 * SLURM_JOB_ID + SLURM_STEP_ID) % 10000))}
+        export MASTER_ADDR PORT
         exec "$@"' _ "$(dirname "$0")/torchrun.sh" "$SCRIPT" "$GPUS_PER_NODE" "${@:4}"

@@ -5,7 +5,7 @@
 # NNODES       machines (1)
 # NODE_RANK    0 on the machine where the others meet, 1, 2, ... on these (0)
 # MASTER_ADDR  its address (127.0.0.1)
-# PORT         a free port there (29500)
+# PORT         a free port there (one that is found; with several machines 29500)
 # MAX_RESTARTS times that all processes are started again when one has died (3)
 # PYTHON       interpreter (python)
 #
@@ -14,6 +14,8 @@ set -euo pipefail
 
 SCRIPT=$1
 GPUS=$2
+# 0 is any free one: two runs on one machine need not know of each other
+[[ ${NNODES:-1} == 1 ]] && ANY_PORT=0 || ANY_PORT=29500
 [[ ${NODE_RANK:-0} == 0 ]] && IS_HOST=true || IS_HOST=false
 # Without these two, processes that are started again meet the addresses of the dead: the static
 # rendezvous and, unless told otherwise, c10d keep one store for all starts.
@@ -30,7 +32,7 @@ setsid "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \
     --nproc-per-node="$GPUS" \
     --rdzv-backend=c10d \
-    --rdzv-endpoint="${MASTER_ADDR:-127.0.0.1}:${PORT:-29500}" \
+    --rdzv-endpoint="${MASTER_ADDR:-127.0.0.1}:${PORT:-$ANY_PORT}" \
     --rdzv-conf="is_host=$IS_HOST" \
     --max-restarts="${MAX_RESTARTS:-3}" \
     "$(dirname "$0")/$SCRIPT.py" "${@:3}" --launcher pytorch &
