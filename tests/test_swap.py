@@ -172,6 +172,32 @@ def test_a_swap_without_sense_says_why(config, backbone, message):
         load_config(config, backbone=backbone)
 
 
+def test_layer_wise_decay_for_convnext_does_not_stay_behind():
+    pytest.importorskip("mmpretrain")
+    before = load_config("mmdet::convnext/mask-rcnn_convnext-t-p4-w7_fpn_amp-ms-crop-3x_coco.py")
+    rules = swap_backbone(before, "resneskt50:none").optim_wrapper
+    assert "constructor" not in rules
+    assert rules.paramwise_cfg == dict(norm_decay_mult=0.0, bias_decay_mult=0.0)
+    assert rules.optimizer == before.optim_wrapper.optimizer
+    # MMPretrain's works with every backbone that has get_layer_depth
+    before = load_config(CLASSIFIER)
+    before.optim_wrapper.constructor = "LearningRateDecayOptimWrapperConstructor"
+    before.optim_wrapper.paramwise_cfg = dict(layer_decay_rate=0.7)
+    assert swap_backbone(before, "resneskt50:none").optim_wrapper == before.optim_wrapper
+
+
+def test_rules_for_parts_that_the_new_backbone_has_not_go():
+    before = load_config(RETINANET)
+    keys = ("backbone", "backbone.conv1", "backbone.layer1", "bbox_head.retina_cls", "conv1")
+    before.optim_wrapper.paramwise_cfg = dict(custom_keys={key: dict(lr_mult=0.1) for key in keys})
+    swapped = swap_backbone(before, "resneskt50:none")
+    kept = set(swapped.optim_wrapper.paramwise_cfg.custom_keys)
+    assert kept == {*keys} - {"backbone.conv1"}  # it has a stem
+    assert "- optim_wrapper.paramwise_cfg.custom_keys.backbone.conv1.lr_mult = 0.1" in difference(
+        before, swapped
+    )
+
+
 def test_a_config_without_a_backbone_is_named():
     with pytest.raises(ValueError, match=r"neither model.backbone nor model.detector.backbone"):
         swap_backbone(Config(dict(model=dict(type="X"))), "resnet50")

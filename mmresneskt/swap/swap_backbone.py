@@ -12,6 +12,7 @@ from ..building import find_class
 from .backbones import BACKBONES, Backbone
 from .channels import set_channels
 from .maps import Map, maps_of
+from .optimizer import set_optimizer
 from .refusals import refuse
 
 _KEPT = ("in_channels", "with_cp", "zero_init_residual")
@@ -64,6 +65,7 @@ def swap_backbone(cfg: Config, name: str) -> Config:
     set_channels(holder, [m.channels for m in before], [m.channels for m in after])
     _set_normalisation(cfg, holder, new)
     _leave_out_weights_of_the_whole(cfg, holder)
+    set_optimizer(cfg, backbone)
     return cfg
 
 
