@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import os
 import signal
 import sys
@@ -49,6 +51,7 @@ class StopOnSignalHook(Hook):
         self._training = False
         self._process = os.getpid()
         self._before = {number: signal.signal(number, self._handle) for number in EXIT_CODES}
+        atexit.register(_end_loaders)
 
     def before_train(self, runner: Runner) -> None:
         self._training = True
@@ -101,6 +104,18 @@ class StopOnSignalHook(Hook):
     def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+
+def _end_loaders() -> None:
+    """Kill the data loaders' processes of a run that an error has ended.
+
+    Python would send them SIGTERM, which they have inherited a deaf ear for, and wait for ever.
+    """
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler takes it for a crash
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()
 
 
 def _by_epoch(runner: Runner) -> bool:
