@@ -8,7 +8,6 @@ import pytest
 from mmresneskt.checks.datasets import annotation_problems, dataset_problems
 
 from .check_mutated import coco_tree, skipped_by_a_loader, try_annotations, try_image, voc_tree
-from .helpers import run_tool
 
 SEEDS = range(20, 50)
 
@@ -38,13 +37,3 @@ def test_damaged_images(tmp_path):
     assert outcomes["decoded"]
     (tmp_path / "images").mkdir()
     assert skipped_by_a_loader(tmp_path / "images", SEEDS) == outcomes["skipped"]
-
-
-def test_damaged_annotations_on_the_command_line(tmp_path):
-    cfg, file = voc_tree(tmp_path)
-    file.write_text(file.read_text().replace("</bndbox>", ""))
-    cfg.dump(tmp_path / "config.py")
-    done = run_tool("check", tmp_path / "config.py", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "a.xml is not valid XML" in done.stdout
-    assert "Traceback" not in done.stdout + done.stderr

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from ..check_mutated import coco_tree, skipped_by_a_loader, try_annotations, try_image, voc_tree
+from ..helpers import run_tool
 
 MEMORY = 4 * 2**20
 """KiB: that of the libraries and of the largest image allowed, a few times over."""
@@ -46,3 +47,14 @@ def test_a_thousand_jpegs(tmp_path):
     found = outcomes(try_image, range(1000))
     (tmp_path / "images").mkdir()
     assert skipped_by_a_loader(tmp_path / "images", range(1000)) == found["skipped"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_on_the_command_line(tmp_path, seed):
+    cfg, file = (coco_tree, voc_tree)[seed % 2](tmp_path)
+    expected = try_annotations(cfg, file, file.read_text(), seed)
+    cfg.dump(tmp_path / "config.py")
+    done = run_tool("check", tmp_path / "config.py", cwd=tmp_path)
+    assert done.returncode == 2  # the config has no model
+    assert str(file) in done.stdout or expected == "usable"
+    assert "Traceback" not in done.stdout + done.stderr
