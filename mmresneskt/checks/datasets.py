@@ -74,9 +74,8 @@ def check_datasets(runner: Runner, what: str) -> None:
     They are built by this, once, as the runner would build them a moment later.
 
     Raises:
-        UserError: see :func:`part_problems`.
+        UserError: see :func:`part_problems`; of the first part with errors.
     """
-    findings: list[Finding] = []
     for part in ("train", "val") if what == "train" else ("test",):
         key = f"{part}_dataloader"
         if not runner.cfg.get(key):
@@ -84,10 +83,8 @@ def check_datasets(runner: Runner, what: str) -> None:
         try:
             loader = getattr(runner, key)
         except Exception as failure:  # whatever a dataset makes of its files
-            findings.append(_unreadable(runner.cfg, key, failure))
-            continue
-        findings += part_problems(list(unwrapped(loader.dataset)), key)
-    report(findings)
+            report([_unreadable(runner.cfg, key, failure)])
+        report(part_problems(list(unwrapped(loader.dataset)), key))
 
 
 def part_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
