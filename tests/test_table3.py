@@ -63,8 +63,7 @@ def test_a_row_of_table_3_is_trained_and_evaluated_on_its_test_set(detected):
 def test_a_checkpoint_of_a_row_is_evaluated_instead(detected):
     folder, reproduce, _ = detected
     (checkpoint,) = folder.glob("work_dirs/table3_parcels/resneskt50_*/epoch_1.pth")
-    drawn = folder / "data" / "parcels"
-    (training,) = [f for f in drawn.iterdir() if f.is_dir() and len(list(f.glob("**/*.png"))) == 8]
+    (training,) = folder.glob("data/**/seed*_8x*")
     shutil.rmtree(training)
     done = reproduce(*DETECTOR, "--checkpoint", checkpoint)
     assert done.returncode == 0, done.stderr
