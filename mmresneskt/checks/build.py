@@ -56,7 +56,8 @@ def unbuildable(cfg: Config) -> Iterator[Finding]:
         found = list(parts(cfg))
         yield from _optimization(cfg)
         for part in found:
-            if part.registries[0] is TRANSFORMS and isinstance(part.cfg, dict):
+            # those inside another are built with it, and may be another library's
+            if part.registries[0] is TRANSFORMS and ".transforms." not in part.key:
                 yield from _tried(part.key, part.cfg, TRANSFORMS.build)
             if METRICS in part.registries and "metrics" not in part.cfg:
                 yield from _metric(part)
