@@ -1,13 +1,18 @@
 """Signals: the run finishes its iteration, saves and ends; real processes, real signals."""
 
+import multiprocessing
 import os
 import re
 import signal
+import subprocess
 
 import pytest
+from torch.utils.data import DataLoader
+
+from mmresneskt.survival.positions import by_position
 
 from .test_distributed import start as start_script
-from .toy_run import config, finish, log, losses, start, wait_for
+from .toy_run import ToySet, config, finish, log, losses, start, wait_for
 
 LONG = 100_000
 
@@ -74,3 +79,17 @@ def test_the_script_hands_signals_on_and_nothing_is_started_again(tmp_path):
     done = max(losses(folder, 0))
     assert done == max(losses(folder, 1))
     assert (folder / "last_checkpoint").read_text() == str(folder / f"iter_{done}.pth")
+
+
+def test_a_worker_ends_by_its_parents_signal_alone():
+    loader = DataLoader(ToySet(), batch_size=4, num_workers=1, collate_fn=list)
+    batches = iter(by_position(loader, seed=0, endless=False))
+    next(batches)
+    (worker,) = multiprocessing.active_children()
+    subprocess.run(["kill", str(worker.pid)], check=True)
+    for _ in range(5):
+        next(batches)
+    assert worker.is_alive()
+    worker.terminate()
+    worker.join(60)
+    assert worker.exitcode == 0

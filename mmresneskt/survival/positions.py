@@ -10,7 +10,9 @@ any number of workers, and what lies before it is passed over without being load
 from __future__ import annotations
 
 import functools
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -149,8 +151,19 @@ class Ahead:
 
 
 def _start_worker(initialise: Callable[[int], None] | None, worker: int) -> None:
-    # Slurm sends SIGTERM to all processes of a job; the batch is wanted for the last iteration.
-    # torch ends its workers otherwise, and they end by themselves when their parent does.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # on Linux
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_obey_parent_alone, daemon=True).start()
     if initialise is not None:
         initialise(worker)
+
+
+def _obey_parent_alone() -> None:
+    """End a worker on its parent's SIGTERM, and on no other.
+
+    Slurm sends the signal to all processes of a job, and the batch is wanted for the last
+    iteration. The parent's ends the workers that it has no more use for, and it waits for them.
+    """
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
