@@ -28,7 +28,10 @@ def blame(failure: Exception, key: str, cfg: ConfigDict, build: Callable) -> Fin
     lines = traceback.extract_tb(list(causes(failure))[-1].__traceback__)
     line = (lines[-1].line if lines else None) or ""
     text = explain(failure) or f"this does not hold: {line.removeprefix('assert ')}"
-    name = _setting(f"{text} {line}", part_key[len(key) :].lstrip("."), part, cfg, build)
+    path = part_key[len(key) :].lstrip(".")
+    missing = isinstance(list(causes(failure))[-1], (ImportError, RuntimeError))  # no setting is
+    cures = [] if missing else _cures(path, part, cfg, build)
+    name = _setting(f"{text} {line}", part, cures)
     if name is None:
         return error(part_key, text)
     return error(f"{part_key}.{name}", f"{name}={_short(part[name])}: {text}")
@@ -74,10 +77,9 @@ def _name(kind: object) -> str:
     return kind.rpartition(".")[2] if isinstance(kind, str) else getattr(kind, "__name__", "")
 
 
-def _setting(
-    text: str, path: str, part: ConfigDict, cfg: ConfigDict, build: Callable
-) -> str | None:
-    cures = []
+def _cures(path: str, part: ConfigDict, cfg: ConfigDict, build: Callable) -> list[str]:
+    """The settings of a part without any one of which the whole can be built."""
+    found = []
     for name in part:
         if name == "type":
             continue
@@ -90,7 +92,12 @@ def _setting(
             build(changed)
         except Exception:  # whatever else is wrong without it
             continue
-        cures.append(name)
+        found.append(name)
+    return found
+
+
+def _setting(text: str, part: ConfigDict, cures: list[str]) -> str | None:
+    """The setting at fault, by what cures the failure and what its text names."""
     named = [name for name in part if re.search(rf"\b{re.escape(name)}\b", text)]
     both = [name for name in named if name in cures]
     if both or len(cures) == 1:

@@ -40,11 +40,15 @@ def quiet() -> Iterator[None]:
 def build_model(cfg: Config, part: ConfigDict) -> nn.Module:
     """``cfg.model`` or a part of it, without memory for its weights where that is possible."""
     try:
-        with quiet(), torch.device("meta"):
-            return build(cfg, part)
+        return _build_on_meta(cfg, part)
     except Exception:  # some constructors compute with what they make
         with quiet():
             return build(cfg, part)
+
+
+def _build_on_meta(cfg: Config, part: ConfigDict) -> nn.Module:
+    with quiet(), torch.device("meta"):
+        return build(cfg, part)
 
 
 def unbuildable(cfg: Config) -> Iterator[Finding]:
@@ -84,7 +88,7 @@ def model_of(cfg: Config) -> tuple[nn.Module | None, list[Finding]]:
         if any(isinstance(cause, OSError) for cause in causes(failure)):  # it downloads something
             return None, [warning("model", f"it was not built: {explain(failure)}")]
         with quiet():
-            return None, [blame(failure, "model", whole, lambda part: build_model(cfg, part))]
+            return None, [blame(failure, "model", whole, lambda part: _build_on_meta(cfg, part))]
 
 
 def _tried(key: str, part: ConfigDict, make: Callable) -> Iterator[Finding]:
