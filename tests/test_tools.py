@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from .attacks import Calls
 from .helpers import DATA, ROOT, run_tool, start_tool
 from .test_voc import write
 
@@ -224,9 +225,7 @@ def test_debug_shows_the_traceback(tmp_path):
 
 
 def test_a_checkpoint_that_would_run_code_is_one_line_too(tmp_path):
-    from .test_checkpoint import RunsCode
-
-    torch.save(RunsCode(print, "it ran"), tmp_path / "bad.pth")
+    torch.save(Calls(print, "it ran"), tmp_path / "bad.pth")
     result = run_tool("test", PARCELS, "bad.pth", *TINY, cwd=tmp_path)
     assert result.returncode == 2
     assert re.search(r"error: .*bad\.pth is refused: it asks for (builtins\.)?print", result.stderr)

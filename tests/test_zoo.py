@@ -20,7 +20,6 @@ CONFIGS = [
     "fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py",
     "gcnet/mask-rcnn_r50-syncbn-gcb-r4-c3-c5_fpn_1x_coco.py",
     "gn/mask-rcnn_r50_fpn_gn-all_2x_coco.py",
-    "mask2former/mask2former_r50_8xb2-lsj-50e_coco-panoptic.py",
     "mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py",
     "panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py",
     "qdtrack/qdtrack_faster-rcnn_r50_fpn_8xb2-4e_mot17halftrain_test-mot17halfval.py",
@@ -28,6 +27,7 @@ CONFIGS = [
     "resnest/faster-rcnn_s50_fpn_syncbn-backbone+head_ms-range-1x_coco.py",
     "retinanet/retinanet_r50_fpn_1x_coco.py",
     "soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco.py",
+    "solov2/solov2_r50_fpn_1x_coco.py",
     "tood/tood_r50_fpn_1x_coco.py",
     "yolof/yolof_r50-c5_8xb8-1x_coco.py",
 ]
