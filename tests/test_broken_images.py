@@ -20,6 +20,8 @@ from mmresneskt.images import MAX_PIXELS, CorruptImage, check_image, decode_imag
 from .helpers import run_tool
 from .test_tools import CLASSIFIER
 
+pytestmark = pytest.mark.usefixtures("frozen")
+
 
 def encoded(format="JPEG", size=(64, 48), **options):
     rng = np.random.default_rng(0)

@@ -1,6 +1,5 @@
 """Damaged annotations and images: a message or a counted skip. The long form is in soak/."""
 
-import gc
 from collections import Counter
 
 import pytest
@@ -10,15 +9,7 @@ from mmresneskt.checks.datasets import annotation_problems, dataset_problems
 from .check_mutated import coco_tree, skipped_by_a_loader, try_annotations, try_image, voc_tree
 
 SEEDS = range(20, 50)
-
-
-@pytest.fixture(autouse=True)
-def _frozen():
-    """mmengine collects garbage for each dataset, over all that the tests have imported."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("frozen")
 
 
 @pytest.mark.parametrize("tree", [coco_tree, voc_tree])

@@ -1,6 +1,5 @@
 """A thousand damaged annotation files and a thousand damaged JPEGs."""
 
-import gc
 import resource
 import time
 from collections import Counter
@@ -17,11 +16,8 @@ SLOWEST = 30
 
 
 @pytest.fixture(autouse=True)
-def _bounded():
-    gc.collect()
-    gc.freeze()
+def _bounded(frozen):
     yield
-    gc.unfreeze()
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < MEMORY
 
 
