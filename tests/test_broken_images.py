@@ -128,7 +128,15 @@ def dataset_of(library, root, **options):
 def epoch_of(dataset, workers):
     """The images read in two epochs."""
     loader = DataLoader(dataset, 2, num_workers=workers, collate_fn=list)
-    return [item["img_path"] for _ in range(2) for batch in loader for item in batch]
+    read = []
+    for _ in range(2):
+        batches = iter(loader)
+        try:
+            read += [item["img_path"] for batch in batches for item in batch]
+        finally:
+            if workers:
+                batches._shutdown_workers()  # else the collection of garbage waits for them
+    return read
 
 
 @pytest.mark.parametrize("workers", [0, 2])
