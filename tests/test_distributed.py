@@ -3,11 +3,8 @@
 import json
 import os
 import pickle
-import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import pytest
@@ -20,106 +17,9 @@ from mmresneskt.sync_bn import replace_sync_bn
 from mmresneskt.visualization import read_scalars
 
 from .helpers import ROOT, run_tool
-
-# The embedded detector, smaller. Nothing is drawn at random, and every mean is over as many
-# values in one process as in several: all anchors, and all of a fixed number of proposals.
-DETECTOR = """
-_base_ = "{root}/configs/faster_rcnn_resneskt_parcels.py"
-custom_imports = dict(imports=["mmresneskt", "mmresneskt.datasets", "tests.recording"])
-custom_hooks = [dict(type="RecordHook", folder="{folder}")]
-randomness = dict(seed=0)
-model = dict(
-    backbone=dict(depth=14, norm_eval=True),
-    train_cfg=dict(
-        rpn=dict(
-            assigner=dict(pos_iou_thr=0.5, neg_iou_thr=0.5),
-            sampler=dict(num=100000, pos_fraction=1.0),
-        ),
-        rpn_proposal=dict(max_per_img=20),
-        rcnn=dict(sampler=dict(num=100, pos_fraction=1.0, add_gt_as_proposals=False)),
-    ),
-)
-train_pipeline = [step for step in _base_.train_pipeline if step["type"] != "RandomFlip"]
-train_dataloader = dict(
-    batch_size={batch},
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(num_images=12, pipeline=train_pipeline),
-)
-val_dataloader = dict(
-    batch_size=1, num_workers=0, persistent_workers=False, dataset=dict(num_images=5)
-)
-test_dataloader = val_dataloader
-optim_wrapper = dict(optimizer=dict(lr=1e-4))
-train_cfg = dict(max_epochs={epochs}, val_interval=1)
-param_scheduler = []
-default_hooks = dict(logger=dict(interval=1), checkpoint=dict(max_keep_ckpts=9))
-"""
-CLASSIFIER = """
-_base_ = "{root}/configs/resneskt_parcels10.py"
-custom_imports = dict(
-    imports=["mmresneskt", "mmresneskt.classification", "tests.recording"]
-)
-custom_hooks = [dict(type="RecordHook", folder="{folder}")]
-randomness = dict(seed=0)
-model = dict(backbone=dict(norm_eval=True))
-train_dataloader = dict(
-    batch_size={batch}, num_workers=0, dataset=dict(num_images=48, pipeline=_base_.pipeline)
-)
-val_dataloader = dict(batch_size=16, num_workers=0, dataset=dict(num_images=40))
-test_dataloader = val_dataloader
-val_cfg = dict(train_dataloader=dict(num_workers=0, dataset=dict(num_images=40)))
-train_cfg = dict(max_epochs={epochs})
-param_scheduler = []
-default_hooks = dict(logger=dict(interval=1))
-"""
-
-
-def write(folder, text, batch, epochs=1):
-    """The config of a run that keeps its record, and its work folder, in ``folder``."""
-    folder.mkdir(parents=True)
-    config = folder / "config.py"
-    config.write_text(text.format(root=ROOT, folder=folder, batch=batch, epochs=epochs))
-    return config
-
-
-def start(script, *arguments, **variables):
-    """A script of tools/ in the background, as a user starts it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = dict(PORT=port, PYTHON=sys.executable, PYTHONPATH=ROOT, OMP_NUM_THREADS=1)
-    environment.update(GLOO_SOCKET_IFNAME="lo", **variables)
-    return subprocess.Popen(
-        [str(ROOT / "tools" / script), *map(str, arguments)],
-        env={**os.environ, **{name: str(value) for name, value in environment.items()}},
-        cwd=arguments[0].parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def finish(process):
-    try:
-        output = process.communicate(timeout=300)[0]
-    except subprocess.TimeoutExpired:
-        process.terminate()  # torchrun ends its processes, then itself
-        output = process.communicate()[0]
-    assert process.returncode == 0, output[-3000:]
-    return output
-
-
-def train(config, *options):
-    return finish(start("dist_train.sh", config, 2, "--work-dir", config.parent, *options))
-
-
-def record(folder, rank=0):
-    return json.loads((folder / f"rank{rank}.json").read_text())
-
-
-def parameters(folder, rank=0):
-    return torch.load(folder / f"rank{rank}.pth", weights_only=True)
+from .processes import CLASSIFIER, DETECTOR, finish, parameters, record, start, train, write
+from .toy_run import config as toy_config
+from .toy_run import train as train_toy
 
 
 def assert_same_training(folder, alone):
@@ -245,6 +145,16 @@ def test_synchronised_norms_become_plain_ones_on_cpus_and_that_is_said_once(tmp_
     assert all(torch.equal(ours[name], theirs[name]) for name in learnt)
 
 
+def test_the_group_is_closed_at_the_end(tmp_path, monkeypatch):
+    """A process that ends with an open one may abort."""
+    group = dict(MASTER_ADDR="127.0.0.1", MASTER_PORT="0", RANK="0", WORLD_SIZE="1")
+    for name, value in dict(group, LOCAL_RANK="0", GLOO_SOCKET_IFNAME="lo").items():
+        monkeypatch.setenv(name, value)
+    train_toy(toy_config(tmp_path, length=1, launcher="pytorch"))
+    assert (tmp_path / "last_checkpoint").exists()
+    assert not torch.distributed.is_initialized()
+
+
 def test_one_process_and_gpus_are_left_to_mmengine():
     cfg = Config(dict(model=dict(norm_cfg=dict(type="SyncBN"))))
     prepare(cfg)
@@ -256,87 +166,6 @@ def test_both_kinds_of_synchronised_norms_are_found_wherever_they_are():
     model = dict(norm_cfg=dict(type="SyncBN"), heads=[dict(norm=dict(type="MMSyncBN", eps=0.1))])
     assert replace_sync_bn(model) == 2
     assert model == dict(norm_cfg=dict(type="BN"), heads=[dict(norm=dict(type="BN", eps=0.1))])
-
-
-@pytest.mark.parametrize("script", ["dist_train", "dist_test", "slurm_train", "slurm_test"])
-def test_a_script_without_its_arguments_says_what_they_are(script, tmp_path):
-    process = start(f"{script}.sh", tmp_path / "config.py")
-    assert "usage: " in process.communicate(timeout=60)[0]
-    assert process.returncode == 2
-
-
-def endpoint(script, arguments, tmp_path, **variables):
-    """Where a script has torchrun's processes meet; a stand-in for python prints it."""
-    stand_in = tmp_path / "python"
-    stand_in.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
-    stand_in.chmod(0o755)
-    environment = {k: v for k, v in os.environ.items() if k != "PORT"}
-    command = [ROOT / "tools" / script, *arguments]
-    environment.update(variables, PYTHON=str(stand_in))
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    (found,) = [line for line in done.stdout.splitlines() if line.startswith("--rdzv-endpoint=")]
-    return found.partition("=")[2]
-
-
-def test_two_runs_on_one_machine_do_not_meet_at_one_port(tmp_path):
-    command = ("dist_train.sh", ["config.py", "2"], tmp_path)
-    assert endpoint(*command) == "127.0.0.1:0"  # torchrun finds a free one
-    assert endpoint(*command, PORT="1234") == "127.0.0.1:1234"
-    assert endpoint(*command, NNODES="2", MASTER_ADDR="host") == "host:29500"
-    (tmp_path / "srun").write_text('while [ "$1" != bash ]; do shift; done; exec "$@"')
-    (tmp_path / "scontrol").write_text("echo first")
-    for name in ("srun", "scontrol"):
-        text = (tmp_path / name).read_text()
-        (tmp_path / name).write_text(f"#!/usr/bin/env bash\n{text}\n")
-        (tmp_path / name).chmod(0o755)
-    slurm = ("slurm_train.sh", ["part", "job", "config.py", "work"], tmp_path)
-    job = dict(SLURM_JOB_NODELIST="n[1-2]", SLURM_NODEID="1", GPUS="2", GPUS_PER_NODE="1")
-    job["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
-    found = [
-        endpoint(*slurm, **job, SLURM_JOB_ID=number, SLURM_STEP_ID=step)
-        for number, step in (("70123", "0"), ("70123", "1"), ("70124", "0"), ("70123", "0"))
-    ]
-    assert len(set(found)) == 3
-    assert found[0] == found[3]  # on every machine of the job
-    assert all(re.fullmatch(r"first:2\d{4}", text) for text in found)
-    assert endpoint(*slurm, **job, SLURM_JOB_ID="1", SLURM_STEP_ID="0", PORT="5") == "first:5"
-
-
-def test_slurm_scripts_start_one_torchrun_on_each_machine(tmp_path):
-    """With stand-ins for srun and scontrol, which start the job's tasks on this machine."""
-    folder = tmp_path / "run"
-    config = write(folder, CLASSIFIER, batch=2)
-    (tmp_path / "bin").mkdir()
-    srun = f"""#!/usr/bin/env bash
-printf '%s\\n' "$@" > {tmp_path}/srun.txt
-while [[ $1 == -* ]]; do [[ $1 == -p ]] && shift; shift; done
-export SLURM_JOB_NODELIST=localhost SLURM_JOB_ID=70123 SLURM_STEP_ID=2
-SLURM_NODEID=0 "$@" & SLURM_NODEID=1 "$@" & wait -n && wait -n
-"""
-    for name, text in (("srun", srun), ("scontrol", "#!/bin/sh\necho 127.0.0.1\n")):
-        (tmp_path / "bin" / name).write_text(text)
-        (tmp_path / "bin" / name).chmod(0o755)
-    process = subprocess.run(
-        [ROOT / "tools/slurm_train.sh", "part", "job", config, folder],
-        env=dict(
-            os.environ,
-            PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}",
-            **dict(GPUS="2", GPUS_PER_NODE="1", CPUS_PER_TASK="3", SRUN_ARGS="--time=10"),
-            **dict(PYTHON=sys.executable, PYTHONPATH=str(ROOT), GLOO_SOCKET_IFNAME="lo"),
-        ),
-        capture_output=True,
-        text=True,
-        timeout=400,
-        cwd=tmp_path,
-    )
-    assert process.returncode == 0, process.stderr[-3000:]
-    asked = (tmp_path / "srun.txt").read_text().splitlines()
-    assert asked[:9] == [
-        *("-p", "part", "--job-name=job", "--gres=gpu:1", "--nodes=2", "--ntasks=2"),
-        *("--ntasks-per-node=1", "--cpus-per-task=3", "--kill-on-bad-exit=1"),
-    ]
-    assert asked[9] == "--time=10"
-    assert record(folder, 1)["iterations"] == 12
 
 
 def test_only_this_launchs_checkpoints_are_gone_on_with(tmp_path, monkeypatch):

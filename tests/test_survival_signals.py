@@ -7,11 +7,13 @@ import signal
 import subprocess
 
 import pytest
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from mmresneskt.survival import equipped, surviving
 from mmresneskt.survival.positions import by_position
 
-from .test_distributed import start as start_script
+from .processes import start as start_script
 from .toy_run import ToySet, config, finish, log, losses, start, wait_for
 
 LONG = 100_000
@@ -58,6 +60,21 @@ def test_a_second_interrupt_ends_the_process_at_once(tmp_path):
         pass
     os.kill(child, signal.SIGINT)
     assert finish(child) == -signal.SIGINT
+
+
+def test_the_handlers_of_before_are_put_back_however_the_run_ends(tmp_path):
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    before = [signal.getsignal(number) for number in numbers]
+    runner = surviving(Runner).from_cfg(config(tmp_path))
+
+    def fail():
+        with equipped(runner, leave=os._exit):
+            assert not set(before) & {signal.getsignal(number) for number in numbers}
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 def test_the_script_hands_signals_on_and_nothing_is_started_again(tmp_path):

@@ -27,10 +27,10 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmresneskt.commands import errors
-from mmresneskt.commands.distributed import leave, prepare
+from mmresneskt.commands.distributed import leave, part, prepare
 from mmresneskt.commands.resume import set_resume
 from mmresneskt.commands.runner import run
-from mmresneskt.survival import Stop, equip, surviving
+from mmresneskt.survival import Stop, equipped, surviving
 
 
 @DATASETS.register_module(force=True)
@@ -177,11 +177,12 @@ def train(cfg, resume="auto", **options):
     set_resume(cfg, resume)
     prepare(cfg)
     runner = surviving(Runner).from_cfg(cfg)
-    equip(runner, leave, **options)
     try:
-        run(runner, "train")
+        with equipped(runner, leave, **options):
+            run(runner, "train")
     except Stop as stop:
         print(f"error: {stop}", file=sys.stderr)
+        part()
         leave(stop.code)
     return runner
 

@@ -20,7 +20,7 @@ from ..swap import BACKBONES
 from .arguments import add_trust_argument
 from .classes import set_classes
 from .config import dataloaders, default_work_dir, load_config
-from .distributed import prepare
+from .distributed import part, prepare
 from .errors import UserError, explain
 
 
@@ -120,6 +120,7 @@ def run(runner: Runner, what: str, check: bool = True) -> None:
         if check:
             check_datasets(runner, what)
         getattr(runner, what)()
+        part()
     except UserError:
         raise
     except Exception as error:

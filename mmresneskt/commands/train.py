@@ -7,9 +7,9 @@ import sys
 
 from ..broken_images import Budget, guard_images
 from ..checks import find_problems, report
-from ..survival import LIMITS, Stop, equip
+from ..survival import LIMITS, Stop, equipped
 from ..visualization import CurvesHook
-from .distributed import is_main_process, leave, leave_if_told
+from .distributed import is_main_process, leave, leave_if_told, part
 from .errors import UserError
 from .resume import set_resume
 from .runner import add_common_arguments, build_runner, configure, run, use_amp
@@ -40,12 +40,13 @@ def main(argv: list[str] | None = None) -> None:
     runner = build_runner(cfg)
     guard_images(runner, args.max_broken_images)
     runner.register_hook(CurvesHook())
-    equip(runner, leave, args.on_bad_loss)
     try:
-        run(runner, "train", check=not args.no_check)
+        with equipped(runner, leave, args.on_bad_loss):
+            run(runner, "train", check=not args.no_check)
     except Stop as stop:
         if is_main_process():
             print(f"error: {stop}", file=sys.stderr)
+        part()
         leave(stop.code)
 
 

@@ -4,7 +4,7 @@ from .checkpoint_hook import WholeCheckpointHook
 from .disk_full import explain_writing, is_disk_full
 from .losses import LIMITS, BadLossHook
 from .newest_valid import newest_valid, require
-from .runner import equip, surviving
+from .runner import equipped, surviving
 from .signals import StopOnSignalHook
 from .stop import Stop
 
@@ -14,7 +14,7 @@ __all__ = [
     "Stop",
     "StopOnSignalHook",
     "WholeCheckpointHook",
-    "equip",
+    "equipped",
     "explain_writing",
     "is_disk_full",
     "newest_valid",

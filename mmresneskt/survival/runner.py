@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mmengine.hooks import CheckpointHook, Hook
@@ -28,8 +29,11 @@ def surviving(runner: type) -> type:
     return type(f"Surviving{runner.__name__}", (_Surviving, runner), {})
 
 
-def equip(runner: Runner, leave: Callable[[int], Any], on_bad_loss: str | None = None) -> None:
-    """Register the hooks that a run survives by.
+@contextlib.contextmanager
+def equipped(
+    runner: Runner, leave: Callable[[int], Any], on_bad_loss: str | None = None
+) -> Iterator[None]:
+    """Register the hooks that a run survives by; signals are handled until the context ends.
 
     Args:
         leave: see :class:`StopOnSignalHook`.
@@ -40,7 +44,12 @@ def equip(runner: Runner, leave: Callable[[int], Any], on_bad_loss: str | None =
         hook.policy = on_bad_loss or hook.policy
     if not configured:
         runner.register_hook(BadLossHook(on_bad_loss or "stop"))
-    runner.register_hook(StopOnSignalHook(leave))
+    signals = StopOnSignalHook(leave)
+    runner.register_hook(signals)
+    try:
+        yield
+    finally:
+        signals.restore()
 
 
 class _Surviving:

@@ -29,12 +29,12 @@ if hasattr(signal, "SIGUSR1"):  # not on Windows
 class StopOnSignalHook(Hook):
     """End the run, with a checkpoint to go on from, on SIGTERM, SIGINT (Ctrl-C) and SIGUSR1.
 
-    The handlers are in place from this hook's making on: data loaders' processes have to
-    inherit them. A second Ctrl-C ends the process at once, whatever it is doing. Of several
-    processes all stop after the same iteration if one has had a signal: they ask each other
-    after each, which costs one reduction of one number. A run that accumulates gradients
-    first comes to the end of the accumulation. An evaluation is left at once by a single
-    process, and finished by several.
+    The handlers are in place from this hook's making on, since data loaders' processes have to
+    inherit them, to its :meth:`restore`. A second Ctrl-C ends the process at once, whatever it
+    is doing. Of several processes all stop after the same iteration if one has had a signal:
+    they ask each other after each, which costs one reduction of one number. A run that
+    accumulates gradients first comes to the end of the accumulation. An evaluation is left at
+    once by a single process, and finished by several.
 
     Args:
         leave: ends the process with an exit code, where no training is going on.
@@ -72,7 +72,11 @@ class StopOnSignalHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         self._training = False
-        self._restore()
+
+    def restore(self) -> None:
+        """Put the handlers back that were there before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _handle(self, number: int, frame: object) -> None:
         if os.getpid() != self._process:
@@ -96,14 +100,9 @@ class StopOnSignalHook(Hook):
             return
         hooks = [hook for hook in runner.hooks if isinstance(hook, WholeCheckpointHook)]
         saved = hooks[0].save_now(runner, epoch, iteration) if hooks else None
-        self._restore()
         how = f"saved {saved}, and --resume goes on from it" if saved else "without a checkpoint"
         name = signal.Signals(number).name
         raise Stop(f"stopped by {name} after iteration {iteration}: {how}", EXIT_CODES[number])
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
 
 def _end_loaders() -> None:
