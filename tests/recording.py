@@ -1,7 +1,9 @@
-"""A hook that writes down what a process of a distributed run saw: for test_distributed.py."""
+"""Hooks of distributed runs: one writes down what a process saw, one takes a process away."""
 
 import json
 import os
+import signal
+import socket
 from pathlib import Path
 
 import torch
@@ -31,3 +33,30 @@ class RecordHook(Hook):
         torch.save(model.state_dict(), self.folder / f"{name}.pth")
         record = dict(losses=self.losses, iterations=runner.iter)
         (self.folder / f"{name}.json").write_text(json.dumps(record))
+
+
+@HOOKS.register_module(force=True)
+class LoseHook(Hook):
+    """After an iteration of the first start, rank 1 is lost to the other.
+
+    Args:
+        how: ``cut off`` (its connections are) or ``hung`` (it does nothing any more).
+    """
+
+    priority = "VERY_LOW"
+
+    def __init__(self, how, iteration):
+        self.how = how
+        self.iteration = iteration
+
+    def after_train_iter(self, runner, *args, **kwargs):
+        again = os.environ["TORCHELASTIC_RESTART_COUNT"] != "0"
+        if again or get_rank() != 1 or runner.iter + 1 != self.iteration:
+            return
+        if self.how == "hung":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        for link in Path("/proc/self/fd").iterdir():
+            if link.exists() and os.readlink(link).startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(link.name))) as end:
+                    if end.type == socket.SOCK_STREAM and end.family != socket.AF_UNIX:
+                        end.shutdown(socket.SHUT_RDWR)

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from mmresneskt.commands.errors import UserError
-from mmresneskt.survival import newest_valid
+from mmresneskt.survival import newest_valid, require
 
+from .served import serve
 from .soak.test_kill import check_kills
 from .toy_run import finish, log, start
 
@@ -116,3 +117,17 @@ def test_with_damaged_checkpoints_alone_no_run_starts_afresh(tmp_path):
     assert finish(start(tmp_path)) == 2
     assert "To start from the beginning, remove them" in log(tmp_path)
     assert not (tmp_path / "losses.0").exists()
+
+
+def test_a_url_is_gone_on_from_as_a_file_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "served"
+    folder.mkdir()
+    save(folder / "whole.pth", epoch=3)
+    torch.save(dict(state_dict={}), folder / "weights.pth")
+    with serve(folder) as address:
+        assert require(f"{address}/whole.pth")["epoch"] == 3
+        with pytest.raises(UserError, match=rf"^{address}/weights.pth holds only weights"):
+            require(f"{address}/weights.pth")
+        with pytest.raises(UserError, match=r"missing.pth cannot be downloaded .*404"):
+            require(f"{address}/missing.pth")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import sys
 from pathlib import Path
@@ -72,7 +73,9 @@ def prepare(cfg: Config) -> None:
     if cfg.get("launcher") != "pytorch" or torch.cuda.is_available():
         return
     if not distributed.is_initialized():
-        distributed.init_process_group("gloo")
+        seconds = cfg.get("env_cfg", {}).get("dist_cfg", {}).get("timeout")
+        limit = dict(timeout=datetime.timedelta(seconds=seconds)) if seconds else {}
+        distributed.init_process_group("gloo", **limit)
     wrapper = dict(
         type="MMDistributedDataParallel",
         device_ids=None,

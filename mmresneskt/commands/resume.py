@@ -34,7 +34,7 @@ def set_resume(cfg: Config, asked: str | None) -> None:
                 print(f"skipped: {reason}")
             print(f"going on from {path}")
     elif asked not in (None, "auto"):
-        path, meta = asked, {} if "://" in asked else require(asked)
+        path, meta = asked, require(asked)
     else:
         cfg.resume = False
         return

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from mmengine.runner import CheckpointLoader
+
 from ..checkpoint import CheckpointError, read_back, require_resumable
 from ..commands.errors import UserError
 
@@ -59,21 +61,24 @@ def newest_valid(folder: str | Path, since: float = 0) -> Resumable | None:
     return None
 
 
-def require(path: str | Path) -> dict:
-    """What a checkpoint says of its run, if that can be gone on with.
+def require(filename: str | Path) -> dict:
+    """What a checkpoint, a file or a URL, says of its run, if that can be gone on with.
 
     Raises:
         UserError: it cannot.
     """
-    path = Path(path).expanduser()
-    if path.is_dir():
-        return {}
-    if not path.is_file():
-        raise UserError(f"checkpoint {path} does not exist")
     try:
-        checkpoint = read_back(path)
-        require_resumable(checkpoint, path)
-    except CheckpointError as error:
+        if "://" in str(filename):
+            checkpoint = CheckpointLoader.load_checkpoint(filename, map_location="cpu")
+        else:
+            path = Path(filename).expanduser()
+            if path.is_dir():
+                return {}
+            if not path.is_file():
+                raise UserError(f"checkpoint {path} does not exist")
+            checkpoint = read_back(path)
+        require_resumable(checkpoint, filename)
+    except (CheckpointError, OSError) as error:  # of the network
         raise UserError(str(error)) from error
     return checkpoint["meta"]
 
