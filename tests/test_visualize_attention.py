@@ -47,7 +47,9 @@ def captured(model, call):
     for name, module in model.backbone.named_modules():
         if isinstance(module, SpatialKernelAttention):
             handles.append(
-                module.register_forward_pre_hook(lambda m, v, n=name: inputs.setdefault(n, v[0]))
+                module.register_forward_pre_hook(
+                    lambda m, v, n=name: inputs.setdefault(n, v[0].clone())
+                )
             )
     call()
     for handle in handles:

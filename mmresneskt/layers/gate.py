@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from .backward import by_hand
+from .backward import by_hand, is_recorded
 
 GATES: dict[str, Callable[[Tensor], Tensor]] = {
     "double_sigmoid": lambda u: u.sigmoid().mul(2),
@@ -20,37 +20,48 @@ GATES: dict[str, Callable[[Tensor], Tensor]] = {
 CBAM's sigmoid(U), 1/2 there; U itself, as the paper prints it, 0 there."""
 
 
-def apply_gate(v: Tensor, u: Tensor, gate: str) -> Tensor:
+def apply_gate(v: Tensor, u: Tensor, gate: str, in_place: bool = False) -> Tensor:
     """V (N, C, H, W) times the gate of U (N, K, H, W), group by group, in V's type.
 
     For the backward pass of the sigmoid gates the product is kept, which the convolution
     after it keeps anyway, and not V: the gradient of U is sum(grad * product) * (1 - sigmoid(U)).
+
+    Args:
+        in_place: nobody needs V any more: the product may take its place.
     """
     if gate != "linear" and by_hand(v, u):
-        return _SigmoidGate.apply(v, u, gate)
-    return _multiply(v, GATES[gate](u))
+        return _SigmoidGate.apply(v, u, gate, in_place)
+    # of what is traced, ONNX's exporter takes reads of V for later than this
+    in_place = in_place and not is_recorded(v, u) and not torch.jit.is_tracing()
+    return _multiply(v, GATES[gate](u), in_place)
 
 
 class _SigmoidGate(Function):
     @staticmethod
-    def forward(ctx, v: Tensor, u: Tensor, gate: str) -> Tensor:
-        out = _multiply(v, GATES[gate](u))
+    def forward(ctx, v: Tensor, u: Tensor, gate: str, in_place: bool) -> Tensor:
+        out = _multiply(v, GATES[gate](u), in_place)
+        if in_place:
+            ctx.mark_dirty(v)
         ctx.gate = gate
         ctx.save_for_backward(out, u)
         return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         out, u = ctx.saved_tensors
         product = grad * out
         grad_u = product.unflatten(1, (u.size(1), -1)).sum(2, dtype=u.dtype)
         grad_u.mul_(torch.sigmoid(-u))
-        return _multiply(grad, GATES[ctx.gate](u)), grad_u, None
+        return _multiply(grad, GATES[ctx.gate](u)), grad_u, None, None
 
 
-def _multiply(v: Tensor, factor: Tensor) -> Tensor:
+def _multiply(v: Tensor, factor: Tensor, in_place: bool = False) -> Tensor:
     factor = factor.to(v.dtype)
     if factor.size(1) == 1:
-        return v * factor
-    return (v.unflatten(1, (factor.size(1), -1)) * factor.unsqueeze(2)).flatten(1, 2)
+        return v.mul_(factor) if in_place else v * factor
+    grouped, factor = v.unflatten(1, (factor.size(1), -1)), factor.unsqueeze(2)
+    if in_place:
+        grouped.mul_(factor)
+        return v
+    return (grouped * factor).flatten(1, 2)

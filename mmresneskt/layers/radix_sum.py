@@ -26,11 +26,11 @@ def radix_sum(splits: Tensor, weights: Tensor) -> Tensor:
 
 
 def radix_sum_and_pool(splits: Tensor, weights: Tensor, pool: ChannelPool) -> tuple[Tensor, Tensor]:
-    """:func:`radix_sum`'s V, and its pooled maps (N, K, 3, H, W)."""
+    """:func:`radix_sum`'s V of splits that are not below 0, and its pooled maps (N, K, 3, H, W)."""
     if by_hand(splits, weights):
         return _RadixSumAndPool.apply(splits, weights, pool.exponent(), pool)
     v = _sum(splits, weights)
-    return v, pool(v)
+    return v, pool(v, nonnegative=True)
 
 
 class _RadixSum(Function):
@@ -51,7 +51,7 @@ class _RadixSumAndPool(Function):
         ctx, splits: Tensor, weights: Tensor, p: float | Tensor, pool: ChannelPool
     ) -> tuple[Tensor, Tensor]:
         v = _sum(splits, weights)
-        maps = pool(v)
+        maps = pool(v, nonnegative=True)
         ctx.pool = pool
         ctx.p = p.detach() if isinstance(p, Tensor) else p
         ctx.save_for_backward(splits, weights, maps)
@@ -64,7 +64,7 @@ class _RadixSumAndPool(Function):
     ) -> tuple[Tensor, Tensor, Tensor | None, None]:
         splits, weights, maps = ctx.saved_tensors
         v = _sum(splits, weights)
-        grad, grad_p = ctx.pool.add_gradient(v, maps, grad_maps, ctx.p, grad_v)
+        grad, grad_p = ctx.pool.add_gradient(v, maps, grad_maps, ctx.p, grad_v, nonnegative=True)
         return *_gradients(grad.to(splits.dtype), splits, weights), grad_p, None
 
 

@@ -83,9 +83,10 @@ class SpatialKernelAttention(nn.Module):
         """V (N, C, H, W) -> V * gate(U), same shape and type.
 
         Args:
-            maps: what :attr:`pool` makes of V, where it is there already.
+            maps: what :attr:`pool` makes of V, where it is there already. The result then takes
+                V's place in memory.
         """
-        return apply_gate(v, self._attend(v, maps)[0], self.gate)
+        return apply_gate(v, self._attend(v, maps)[0], self.gate, in_place=maps is not None)
 
     def attention(self, v: Tensor) -> tuple[Tensor, Tensor]:
         """The gate (N, K, H, W) of V, and the weight of each kernel size (N, K, branches)."""
@@ -101,11 +102,15 @@ class SpatialKernelAttention(nn.Module):
         with _no_autocast(v.device.type):
             branches = self._convolve(self.pool(v) if maps is None else maps)
             weights = self._choose(branches)
-            u = weights.unsqueeze(2) @ branches.flatten(3)  # their weighted sum
-            return u.view_as(branches[:, :, 0]), weights
+            # their weighted sum
+            u = torch.bmm(weights.unsqueeze(1), branches.flatten(2)).view_as(branches[:, :1])
+            if self.groups == 1:
+                return u, weights.unsqueeze(1)
+            u, weights = (x.unflatten(0, (-1, self.groups)) for x in (u, weights))
+            return u.squeeze(2), weights
 
     def _convolve(self, maps: Tensor) -> Tensor:
-        """Pooled maps (N, K, 3, H, W) -> one map per kernel size (N, K, branches, H, W).
+        """Pooled maps (N, K, 3, H, W) -> one map per kernel size (N*K, branches, H, W).
 
         The kernels are zero-padded to the largest and run as one convolution. No size is read
         from a tensor here or below: an exporter would take it for a constant.
@@ -115,32 +120,39 @@ class SpatialKernelAttention(nn.Module):
             F.pad(kernel, [(largest - size) // 2] * 4) if size < largest else kernel
             for kernel, size in zip(self.kernels, self.sizes)
         ]
-        weight = torch.stack(padded, dim=1)
-        weight = weight.view(self.sets * len(self.sizes), _MAPS, largest, largest)
+        out_channels = self.sets * len(self.sizes)
+        weight = torch.cat(padded, dim=1).view(out_channels, _MAPS, largest, largest)
         maps = maps.flatten(0, 1) if self.sets == 1 else maps.flatten(1, 2)
         maps = maps.to(weight.dtype)
         if maps.device.type == "cpu" and maps.requires_grad:  # the backward pass: twice as fast
             maps = maps.contiguous(memory_format=torch.channels_last)
         out = F.conv2d(maps, weight, padding=largest // 2, groups=self.sets)
-        if self.sets == 1:
-            return out.unflatten(0, (-1, self.groups))
-        return out.unflatten(1, (self.groups, -1))
+        return out if self.sets == 1 else out.unflatten(1, (self.groups, -1)).flatten(0, 1)
 
     def _choose(self, branches: Tensor) -> Tensor:
-        """Branch maps (N, K, B, H, W) -> softmax weights (N, K, B), summing to 1 over B."""
+        """Branch maps (N*K, B, H, W) -> softmax weights (N*K, B), summing to 1 over B."""
         b = len(self.sizes)
-        t = branches.mean((2, 3, 4)).mul(b).view(-1, self.sets, 1)  # equation (5)
+        t = branches.mean((1, 2, 3)).mul(b).view(-1, self.sets, 1)  # equation (5)
         # written out, the dense layers of the sets cost less than as tiny convolutions
         z = t * self.fc.weight.view(self.sets, _HIDDEN)
-        z = normalize_vector(self.bn, z.view(-1, self.sets * _HIDDEN, 1, 1)).relu()
+        z = normalize_vector(self.bn, z.view(-1, self.sets * _HIDDEN, 1, 1)).relu_()
+        z = z.view(-1, self.sets, _HIDDEN).transpose(0, 1)
         select = self.select.weight.view(self.sets, b, _HIDDEN)
-        if self.sets == 1:
-            logits = F.linear(z.flatten(1), select[0])
-        else:
-            logits = torch.einsum("nsh,sbh->nsb", z.view(-1, self.sets, _HIDDEN), select)
-        return logits.softmax(-1).view(-1, self.groups, b)
+        logits = torch.bmm(z, select.transpose(1, 2)).transpose(0, 1)
+        return logits.softmax(-1).flatten(0, 1)
 
 
 def _no_autocast(device: str) -> contextlib.AbstractContextManager:
-    # the meta device, used to count or to defer, knows no autocast
-    return contextlib.nullcontext() if device == "meta" else torch.autocast(device, enabled=False)
+    """torch.autocast(enabled=False), which takes a while to make, where it changes anything."""
+    return torch.autocast(device, enabled=False) if _is_autocast(device) else _AS_IT_IS
+
+
+_AS_IT_IS = contextlib.nullcontext()
+
+
+def _is_autocast(device: str) -> bool:
+    if device == "meta":  # used to count or to defer; it knows no autocast
+        return False
+    if hasattr(torch, "get_autocast_dtype"):  # torch 2.4
+        return torch.is_autocast_enabled(device)
+    return torch.is_autocast_cpu_enabled() if device == "cpu" else torch.is_autocast_enabled()

@@ -68,7 +68,8 @@ def attend(model: nn.Module, image: str | Path) -> tuple[list[BlockAttention], T
         stack.enter_context(torch.no_grad())
         stack.enter_context(_evaluating(model))
         for (stage, block), module in modules.items():
-            stack.callback(module.register_forward_hook(_recorder(stage, block, found)).remove)
+            recorder = _recorder(stage, block, found)
+            stack.callback(module.register_forward_pre_hook(recorder).remove)
         inputs = model.data_preprocessor(pseudo_collate([seen]), False)["inputs"]
         model.backbone(inputs)
     return found, seen["inputs"], inputs
@@ -90,9 +91,9 @@ def _modules(backbone: nn.Module | None) -> dict[tuple[int, int], SpatialKernelA
 
 
 def _recorder(stage: int, block: int, found: list[BlockAttention]):
-    """A forward hook that appends what the module has just done."""
+    """A hook that appends what the module is about to do: afterwards V is written over."""
 
-    def record(module: SpatialKernelAttention, inputs: tuple[Tensor], _: Tensor) -> None:
+    def record(module: SpatialKernelAttention, inputs: tuple[Tensor, ...]) -> None:
         gate, weights = (part[0].float().cpu().numpy() for part in module.attention(inputs[0]))
         found.append(BlockAttention(stage, block, gate, weights, module.sizes))
 
