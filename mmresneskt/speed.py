@@ -29,6 +29,7 @@ def step_speeds(steps: Mapping[str, Callable[[], object]], rounds: int) -> dict[
     step; without a GPU, what autograd kept for the backward pass (:func:`saved_bytes`).
     """
     cuda = torch.cuda.is_available()
+    _settle_allocator()
     memory = dict.fromkeys(steps, 0)
     times: dict[str, list[float]] = {name: [] for name in steps}
     for round_ in range(_WARM_UP + rounds):
@@ -68,6 +69,14 @@ def saved_bytes(step: Callable[[], object]) -> int:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         step()
     return sum(size for _, size in kept.values())
+
+
+def _settle_allocator() -> None:
+    """Have glibc keep the memory that a step frees.
+
+    By its sizes alone, one network's step would fault in 20,000 pages again and its like none.
+    """
+    torch.empty(31 << 20, dtype=torch.uint8)  # freed at once: the largest size that glibc learns by
 
 
 def _speed(times: list[float], memory: int) -> Speed:
