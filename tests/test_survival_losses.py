@@ -1,5 +1,6 @@
 """Losses that are not finite, with data that makes them so."""
 
+import os
 import re
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_rollback_takes_the_last_checkpoints_weights(tmp_path):
 def test_without_a_checkpoint_there_is_no_rollback(tmp_path):
     settings = {"default_hooks.checkpoint.interval": 1000}
     assert run(tmp_path, "rollback", **settings) == 2
-    assert "there is no checkpoint in" in log(tmp_path)
+    assert "there is no checkpoint of this run" in log(tmp_path)
 
 
 @pytest.mark.parametrize(("policy", "code"), [("stop", 2), ("skip", 0)])
@@ -69,3 +70,26 @@ def test_two_processes_do_the_same(tmp_path, policy, code):
     assert set(losses(tmp_path, 0)) == set(losses(tmp_path, 1)) == expected
     assert "on 4.png, 19.png, 9.png, 11.png" in (tmp_path / "log.0").read_text()  # of the one
     assert all_finite(tmp_path)
+
+
+def test_another_runs_checkpoint_is_not_gone_back_to(tmp_path):
+    meta = dict(epoch=9, iter=99)
+    torch.save(dict(meta=meta, message_hub={}, state_dict={}), tmp_path / "epoch_9.pth")
+    os.utime(tmp_path / "epoch_9.pth", (1000, 1000))
+    settings = {"default_hooks.checkpoint.interval": 1000, **BAD}
+    options = dict(on_bad_loss="rollback", resume=None)
+    child = start(tmp_path, by_epoch=False, length=12, options=options, **settings)
+    assert finish(child) == 2
+    assert "there is no checkpoint of this run to go back to" in log(tmp_path)
+
+
+def test_after_a_rollback_no_batch_is_left_out(tmp_path):
+    by_iteration = {"default_hooks.checkpoint.by_epoch": False}
+    settings = {**by_iteration, "default_hooks.checkpoint.interval": 4, **BAD}
+    options = dict(on_bad_loss="skip")
+    assert finish(start(tmp_path / "skip", length=3, options=options, **settings)) == 0
+    options = dict(on_bad_loss="rollback")
+    settings["default_hooks.checkpoint.interval"] = 1  # there is one to go back to
+    assert finish(start(tmp_path / "rollback", length=3, options=options, **settings)) == 0
+    assert len(losses(tmp_path / "skip")) == 3 * 6 - 3
+    assert losses(tmp_path / "skip").keys() == losses(tmp_path / "rollback").keys()

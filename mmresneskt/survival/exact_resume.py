@@ -31,18 +31,24 @@ class ExactResumeHook(Hook):
     priority = "VERY_HIGH"  # before anything is saved or drawn
 
     def __init__(self) -> None:
+        self._training = False
         self._loaded: dict = {}
         self._batches = 0  # of the current epoch that have been trained on
         self._outside: dict = {}
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        length = len(runner.train_dataloader)
-        checkpoint["position"] = dict(batches=self._batches, batches_per_epoch=length)
+        if isinstance(
+            runner.train_dataloader.batch_sampler, PlacedBatches
+        ):  # a stream has no length
+            length = len(runner.train_dataloader)
+            checkpoint["position"] = dict(batches=self._batches, batches_per_epoch=length)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        self._loaded = {k: checkpoint.get(k) for k in ("position", "random_states")}
+        if not self._training:  # else it is a rollback, which takes weights alone
+            self._loaded = {k: checkpoint.get(k) for k in ("position", "random_states")}
 
     def before_train(self, runner: Runner) -> None:
+        self._training = True
         if not runner.iter:  # weights alone have been loaded
             self._loaded = {}
 

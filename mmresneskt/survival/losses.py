@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from math import isfinite
 from typing import Any
@@ -40,8 +41,8 @@ class BadLossHook(Hook):
         policy: ``stop`` ends the run. ``skip`` leaves the batch out: weights, optimizer and
             the statistics of norms (of which a copy is made before each iteration) are as
             before it. ``rollback`` takes weights and optimizer from the newest valid
-            checkpoint and goes on with the next batch at the current learning rate; for Runner
-            with one optimizer, not for FlexibleRunner.
+            checkpoint of this run and goes on with the next batch at the current learning rate;
+            for Runner with one optimizer, not for FlexibleRunner.
         limit: of skipped batches or rollbacks in the run, resumed or not, before it is ended
             after all (default: 10 and 3).
 
@@ -53,8 +54,11 @@ class BadLossHook(Hook):
         if policy not in LIMITS:
             raise ValueError(f"policy is one of {', '.join(LIMITS)}, not {policy!r}")
         self.policy, self.limit = policy, limit
+        self._since = 0.0
 
     def before_train(self, runner: Runner) -> None:
+        # older checkpoints are another run's, unless this one goes on from one; files' times lag
+        self._since = 0.0 if runner.iter else time.time() - 1
         one_optimizer = not isinstance(runner.optim_wrapper, OptimWrapperDict)
         if self.policy == "rollback" and not (isinstance(runner, Runner) and one_optimizer):
             raise UserError(
@@ -100,7 +104,7 @@ class BadLossHook(Hook):
         if done > limit:
             raise Stop(f"{what}; there were {limit} before, which is the limit")
         hub.update_info(_COUNT, done)
-        how = "skipped" if self.policy == "skip" else f"back to {_roll_back(runner)}"
+        how = "skipped" if self.policy == "skip" else f"back to {_roll_back(runner, self._since)}"
         print_log(f"{what}: {how} ({done} of {limit})", logger="current", level=logging.WARNING)
 
 
@@ -150,18 +154,20 @@ def _images(data: Any) -> Iterator[str]:
             yield from _images(part)
 
 
-def _roll_back(runner: Runner) -> str:
+def _roll_back(runner: Runner, since: float) -> str:
     found, problem = None, None
     try:
-        found = newest_valid(runner.work_dir)
+        found = newest_valid(runner.work_dir, since)
     except UserError as error:
         problem = str(error)
     if found is None:
-        problem = problem or f"there is no checkpoint in {runner.work_dir} to go back to"
+        problem = problem or "there is no checkpoint of this run to go back to"
     stop_together(problem)
     optimizer = runner.optim_wrapper
     rates = [group["lr"] for group in optimizer.param_groups]
+    resumed, runner._resume = runner._resume, True  # what EMAHook takes its averages by
     checkpoint = runner.load_checkpoint(found.path, map_location="cpu")
+    runner._resume = resumed
     if "optimizer" in checkpoint:
         optimizer.load_state_dict(checkpoint["optimizer"])
     for group, rate in zip(optimizer.param_groups, rates):
