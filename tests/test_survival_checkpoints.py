@@ -90,6 +90,13 @@ def test_the_newest_valid_checkpoint_is_taken_and_the_others_are_named(tmp_path)
     assert len(newest_valid(tmp_path).skipped) == 3
 
 
+def test_of_one_launch_nothing_older_counts_nor_what_is_gone(tmp_path):
+    (tmp_path / "last_checkpoint").write_text(str(tmp_path / "epoch_3.pth"))
+    os.utime(save(tmp_path / "epoch_2.pth", 2), (1000, 1000))
+    assert newest_valid(tmp_path, since=2000) is None
+    assert newest_valid(tmp_path).meta["epoch"] == 2
+
+
 @pytest.mark.parametrize(
     "pointer", [None, b"", b"\0" * 40, b"/somewhere/else/epoch_2.pth", b"\xff"]
 )

@@ -47,7 +47,7 @@ def newest_valid(folder: str | Path, since: float = 0) -> Resumable | None:
     """
     skipped = []
     for path in _candidates(Path(folder)):
-        if path.exists() and path.stat().st_mtime < since:
+        if since and not (path.exists() and path.stat().st_mtime >= since):
             continue
         try:
             return Resumable(str(path), require(path), skipped)
