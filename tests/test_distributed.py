@@ -145,6 +145,15 @@ def test_synchronised_norms_become_plain_ones_on_cpus_and_that_is_said_once(tmp_
     assert all(torch.equal(ours[name], theirs[name]) for name in learnt)
 
 
+def test_a_mistake_is_told_and_not_tried_again(tmp_path):
+    config = write(tmp_path / "run", CLASSIFIER, batch=8)
+    process = start("dist_train.sh", config, 2, "--cfg-options", "load_from=missing.pth")
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 2, output[-3000:]
+    assert 1 <= output.count("error: ") <= 2  # of each process, or of the first to end
+    assert "missing.pth does not exist" in output
+
+
 def test_the_group_is_closed_at_the_end(tmp_path, monkeypatch):
     """A process that ends with an open one may abort."""
     group = dict(MASTER_ADDR="127.0.0.1", MASTER_PORT="0", RANK="0", WORLD_SIZE="1")

@@ -27,7 +27,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmresneskt.commands import errors
-from mmresneskt.commands.distributed import leave, part, prepare
+from mmresneskt.commands.distributed import close_group, leave, prepare
 from mmresneskt.commands.resume import set_resume
 from mmresneskt.commands.runner import run
 from mmresneskt.survival import Stop, equipped, surviving
@@ -182,7 +182,7 @@ def train(cfg, resume="auto", **options):
             run(runner, "train")
     except Stop as stop:
         print(f"error: {stop}", file=sys.stderr)
-        part()
+        close_group()
         leave(stop.code)
     return runner
 

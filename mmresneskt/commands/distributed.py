@@ -40,10 +40,26 @@ def leave(code: int) -> NoReturn:
 
     torchrun would start them again on any code but 0: torchrun.sh is told the code by a file.
     """
+    sys.exit(0 if _tell(code) else code)
+
+
+def give_up(code: int) -> NoReturn:
+    """End this process with an exit code for a mistake that it would meet again.
+
+    Of its group it may be the only one: the others are ended by torchrun, started again, and
+    end then by :func:`leave_if_told`. The file is for one machine; of several, each tries again.
+    """
+    if os.environ.get("WORLD_SIZE") == os.environ.get("LOCAL_WORLD_SIZE"):
+        _tell(code)
+    sys.exit(code)
+
+
+def _tell(code: int) -> bool:
+    """Tell torchrun.sh the exit code, if there is one to tell; the first code stays."""
     outcome = os.environ.get(_OUTCOME)
-    if outcome:
+    if outcome and not Path(outcome).read_text():
         Path(outcome).write_text(str(code))
-    sys.exit(0 if outcome else code)
+    return bool(outcome)
 
 
 def leave_if_told() -> None:
@@ -53,7 +69,7 @@ def leave_if_told() -> None:
         sys.exit(0)
 
 
-def part() -> None:
+def close_group() -> None:
     """Close the group of processes, once all have come to the same end.
 
     A process that ends with its group open aborts now and then (gloo, 11 of 60 runs of torch

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable
 
 from ..backbones import ResNeSkt
+from .distributed import give_up
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -41,7 +42,7 @@ def run(main: Callable[[list[str] | None], None], argv: list[str] | None = None)
         if debug:
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_USAGE)
+        give_up(EXIT_USAGE)
     except KeyboardInterrupt as interruption:
         print(f"interrupted{f': {interruption}' if interruption.args else ''}", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)

@@ -20,7 +20,7 @@ from ..swap import BACKBONES
 from .arguments import add_trust_argument
 from .classes import set_classes
 from .config import dataloaders, default_work_dir, load_config
-from .distributed import part, prepare
+from .distributed import close_group, prepare
 from .errors import UserError, explain
 
 
@@ -120,7 +120,7 @@ def run(runner: Runner, what: str, check: bool = True) -> None:
         if check:
             check_datasets(runner, what)
         getattr(runner, what)()
-        part()
+        close_group()
     except UserError:
         raise
     except Exception as error:

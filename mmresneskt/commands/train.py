@@ -9,7 +9,7 @@ from ..broken_images import Budget, guard_images
 from ..checks import find_problems, report
 from ..survival import LIMITS, Stop, equipped
 from ..visualization import CurvesHook
-from .distributed import is_main_process, leave, leave_if_told, part
+from .distributed import close_group, is_main_process, leave, leave_if_told
 from .errors import UserError
 from .resume import set_resume
 from .runner import add_common_arguments, build_runner, configure, run, use_amp
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     except Stop as stop:
         if is_main_process():
             print(f"error: {stop}", file=sys.stderr)
-        part()
+        close_group()
         leave(stop.code)
 
 
