@@ -114,6 +114,17 @@ def test_a_file_that_computes_something_else_is_not_written():
         export_onnx.compare(data, Frozen(), [images, torch.randn(3, 3, 8, 8)])
 
 
+class Nan(nn.Module):
+    def forward(self, x):
+        return x.mean((2, 3)) * float("nan")
+
+
+def test_what_cannot_be_compared_is_not_written():
+    images = torch.randn(2, 3, 8, 8)
+    with pytest.raises(UserError, match="differs from PyTorch by nan"):
+        export_onnx.compare(export_onnx.export(Nan(), images, 17, {}), Nan(), [images])
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
