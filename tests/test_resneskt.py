@@ -204,14 +204,24 @@ def test_spatial_attention_off_is_resnest_and_fresh_is_the_same_to_the_bit():
         assert torch.equal(a, b)
 
 
-def test_channels_last_agrees():
-    model = randomize(small(cardinality=2)).eval()
+@pytest.mark.parametrize("shared", [True, False])
+def test_channels_last_agrees(shared):
+    model = randomize(small(cardinality=2, spatial_share_kernels=shared)).eval()
     x = torch.rand(2, 3, 64, 64)
     expected = model(x)
     last = dict(memory_format=torch.channels_last)
     found = model.to(**last)(x.to(**last))
     for a, b in zip(expected, found):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_hooks_see_the_split_attention():
+    model = small().eval()
+    seen = []
+    model.layer1[0].conv2.register_forward_hook(lambda module, x, out: seen.append(out))
+    model(torch.rand(1, 3, 64, 64))
+    v, maps = seen[0]
+    assert maps.shape == (1, 1, 3, *v.shape[2:])
 
 
 def test_the_meta_device_gives_shapes():

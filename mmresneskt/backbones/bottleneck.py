@@ -110,9 +110,7 @@ class Bottleneck(nn.Module):
         if self.spatial_attention is None:
             out = self.conv2(out)
         else:
-            out = self.spatial_attention(
-                *self.conv2.forward_and_pool(out, self.spatial_attention.pool)
-            )
+            out = self.spatial_attention(*self.conv2(out, self.spatial_attention.pool))
         if self.avd_layer is not None and not self.avd_first:
             out = self.avd_layer(out)
         out = self.bn3(self.conv3(self._plug("after_conv2", out)))

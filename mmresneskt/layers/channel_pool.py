@@ -48,8 +48,8 @@ class ChannelPool(nn.Module):
         """Pool x (N, C, H, W) over each group's channels into (N, K, 3, H, W), in float32 or wider.
 
         Args:
-            nonnegative: no x is below 0. Then the mean of x^p is clamped instead of every x,
-                which changes GeM by less than eps and takes a pass over x fewer.
+            nonnegative: no x is below 0. Then, if p >= 1, the mean of x^p is clamped instead of
+                every x, which changes GeM by less than eps and takes a pass over x fewer.
 
         Under a large or a learnt exponent GeM is computed on x / max(x). The result does not
         depend on the scale, which therefore needs no gradient; the ratios lie in (0, 1], so no
@@ -65,7 +65,7 @@ class ChannelPool(nn.Module):
             scale = maximum.detach().clamp(min=self.eps)
             power = wide.clamp(min=self.eps).div_(scale).pow_(p)
             gem = scale * power.mean(channels, keepdim=True).pow(1 / p)
-        elif nonnegative:
+        elif nonnegative and p >= 1:
             least = self.eps**p
             gem = wide.pow(p).mean(channels, keepdim=True).clamp_(min=least).pow_(1 / p)
         else:

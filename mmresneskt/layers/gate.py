@@ -27,10 +27,10 @@ def apply_gate(v: Tensor, u: Tensor, gate: str, in_place: bool = False) -> Tenso
     after it keeps anyway, and not V: the gradient of U is sum(grad * product) * (1 - sigmoid(U)).
 
     Args:
-        in_place: nobody needs V any more: the product may take its place.
+        in_place: nobody needs V any more: without a gradient the product may take its place.
     """
     if gate != "linear" and by_hand(v, u):
-        return _SigmoidGate.apply(v, u, gate, in_place)
+        return _SigmoidGate.apply(v, u, gate)
     # of what is traced, ONNX's exporter takes reads of V for later than this
     in_place = in_place and not is_recorded(v, u) and not torch.jit.is_tracing()
     return _multiply(v, GATES[gate](u), in_place)
@@ -38,22 +38,20 @@ def apply_gate(v: Tensor, u: Tensor, gate: str, in_place: bool = False) -> Tenso
 
 class _SigmoidGate(Function):
     @staticmethod
-    def forward(ctx, v: Tensor, u: Tensor, gate: str, in_place: bool) -> Tensor:
-        out = _multiply(v, GATES[gate](u), in_place)
-        if in_place:
-            ctx.mark_dirty(v)
+    def forward(ctx, v: Tensor, u: Tensor, gate: str) -> Tensor:
+        out = _multiply(v, GATES[gate](u))
         ctx.gate = gate
         ctx.save_for_backward(out, u)
         return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         out, u = ctx.saved_tensors
         product = grad * out
         grad_u = product.unflatten(1, (u.size(1), -1)).sum(2, dtype=u.dtype)
         grad_u.mul_(torch.sigmoid(-u))
-        return _multiply(grad, GATES[ctx.gate](u)), grad_u, None, None
+        return _multiply(grad, GATES[ctx.gate](u)), grad_u, None
 
 
 def _multiply(v: Tensor, factor: Tensor, in_place: bool = False) -> Tensor:

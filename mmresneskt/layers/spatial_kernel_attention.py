@@ -83,8 +83,8 @@ class SpatialKernelAttention(nn.Module):
         """V (N, C, H, W) -> V * gate(U), same shape and type.
 
         Args:
-            maps: what :attr:`pool` makes of V, where it is there already. The result then takes
-                V's place in memory.
+            maps: what :attr:`pool` makes of V, where it is there already. Without a gradient the
+                result then takes V's place in memory.
         """
         return apply_gate(v, self._attend(v, maps)[0], self.gate, in_place=maps is not None)
 
@@ -121,7 +121,7 @@ class SpatialKernelAttention(nn.Module):
             for kernel, size in zip(self.kernels, self.sizes)
         ]
         out_channels = self.sets * len(self.sizes)
-        weight = torch.cat(padded, dim=1).view(out_channels, _MAPS, largest, largest)
+        weight = torch.cat(padded, dim=1).reshape(out_channels, _MAPS, largest, largest)
         maps = maps.flatten(0, 1) if self.sets == 1 else maps.flatten(1, 2)
         maps = maps.to(weight.dtype)
         if maps.device.type == "cpu" and maps.requires_grad:  # the backward pass: twice as fast
@@ -135,7 +135,7 @@ class SpatialKernelAttention(nn.Module):
         t = branches.mean((1, 2, 3)).mul(b).view(-1, self.sets, 1)  # equation (5)
         # written out, the dense layers of the sets cost less than as tiny convolutions
         z = t * self.fc.weight.view(self.sets, _HIDDEN)
-        z = normalize_vector(self.bn, z.view(-1, self.sets * _HIDDEN, 1, 1)).relu_()
+        z = normalize_vector(self.bn, z.view(-1, self.sets * _HIDDEN, 1, 1)).relu()
         z = z.view(-1, self.sets, _HIDDEN).transpose(0, 1)
         select = self.select.weight.view(self.sets, b, _HIDDEN)
         logits = torch.bmm(z, select.transpose(1, 2)).transpose(0, 1)

@@ -78,17 +78,17 @@ class SplitAttentionConv2d(nn.Module):
         self.bn1 = build_vector_norm(norm_cfg, hidden)
         self.fc2 = nn.Conv2d(hidden, channels * radix, 1, groups=groups)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) -> V (N, C, H', W')."""
-        return radix_sum(*self._split(x))
+    def forward(self, x: Tensor, pool: ChannelPool | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        """(N, in_channels, H, W) -> V (N, C, H', W').
 
-    def forward_and_pool(self, x: Tensor, pool: ChannelPool) -> tuple[Tensor, Tensor]:
-        """V, and the maps (N, K, 3, H', W') that ``pool`` makes of it."""
-        return radix_sum_and_pool(*self._split(x), pool)
-
-    def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        Args:
+            pool: also wanted are the maps (N, K, 3, H', W') that it makes of V.
+        """
         splits = self.relu(self.bn0(self.conv(x)))
-        return splits, self.attention(splits)
+        weights = self.attention(splits)
+        if pool is None:
+            return radix_sum(splits, weights)
+        return radix_sum_and_pool(splits, weights, pool)
 
     def attention(self, splits: Tensor) -> Tensor:
         """R splits (N, R*C, H, W) -> their weights (N, R, C, 1, 1), equation (3).
