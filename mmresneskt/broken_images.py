@@ -72,7 +72,7 @@ def guard_images(runner: Runner, budget: Budget | None = None) -> None:
     """
     file = Path(runner.work_dir) / LIST
     if budget is not None:
-        if is_main_process():
+        if is_main_process() and not runner._resume:
             file.unlink(missing_ok=True)  # another run's
         runner.register_hook(TellSkippedHook(file))
     build = runner.build_dataloader
@@ -85,7 +85,7 @@ def guard_images(runner: Runner, budget: Budget | None = None) -> None:
             (runner.cfg.get("val_cfg") or {}).get("train_dataloader"),
         )
         trains = budget is not None and dataloader in trained_on
-        guard(loader.dataset, Skips(file, budget, len(loader.dataset)) if trains else None)
+        guard(loader.dataset, Skips(file, budget, count_images(loader.dataset)) if trains else None)
         return loader
 
     runner.build_dataloader = build_guarded
@@ -111,6 +111,11 @@ def unwrapped(dataset: Dataset) -> Iterator[BaseDataset]:
         yield dataset
     elif hasattr(dataset, "dataset"):  # RepeatDataset and its kin
         yield from unwrapped(dataset.dataset)
+
+
+def count_images(dataset: Dataset) -> int:
+    """The images, each once however often it is repeated."""
+    return sum(len(part) for part in unwrapped(dataset))
 
 
 class Skips:
@@ -180,9 +185,10 @@ class TellSkippedHook(Hook):
         if self._told:
             with locked(self._file) as stream:
                 count = sum(1 for _ in stream)
+            images = count_images(runner.train_dataloader.dataset)
             runner.logger.warning(
-                f"skipped {count} of {len(runner.train_dataloader.dataset)} training images that "
-                f"cannot be used; they are listed in {self._file}"
+                f"skipped {count} of {images} training images that cannot be used; they are "
+                f"listed in {self._file}"
             )
 
 

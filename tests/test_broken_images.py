@@ -14,7 +14,7 @@ from mmpretrain.datasets import CustomDataset
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mmresneskt.broken_images import LIST, Budget, Skips, UnusableImage, guard
+from mmresneskt.broken_images import LIST, Budget, Skips, UnusableImage, count_images, guard
 from mmresneskt.images import MAX_PIXELS, CorruptImage, check_image, decode_image
 
 from .helpers import run_tool
@@ -143,9 +143,10 @@ def epoch_of(dataset, workers):
 @pytest.mark.parametrize("library", ["mmdet", "mmpretrain"])
 def test_broken_images_are_skipped_within_the_budget(tmp_path, library, workers):
     dataset = dataset_of(library, folder_with(tmp_path, broken="be"))
+    assert count_images(RepeatDataset(dataset, 3)) == 8
     repeated = RepeatDataset(dataset, 1)
     file = tmp_path / LIST
-    guard(repeated, Skips(file, Budget("25%"), len(repeated)))
+    guard(repeated, Skips(file, Budget("25%"), count_images(repeated)))
     read = epoch_of(repeated, workers)
     assert len(read) == 16  # another sample took the place of each
     assert {path[-5] for path in read} <= set("acdfgh")
