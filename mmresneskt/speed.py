@@ -22,13 +22,18 @@ class Speed:
     memory: int
 
 
-def step_speeds(steps: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Speed]:
+def step_speeds(
+    steps: Mapping[str, Callable[[], object]], rounds: int, device: str
+) -> dict[str, Speed]:
     """Time steps in turn, one of each to a round, so that all meet the same machine.
 
     Memory is what PyTorch's CUDA allocator held at most beyond what it held before the
-    step; without a GPU, what autograd kept for the backward pass (:func:`saved_bytes`).
+    step; on the CPU, what autograd kept for the backward pass (:func:`saved_bytes`).
+
+    Args:
+        device: on which the steps run.
     """
-    cuda = torch.cuda.is_available()
+    cuda = device.startswith("cuda")
     _settle_allocator()
     memory = dict.fromkeys(steps, 0)
     times: dict[str, list[float]] = {name: [] for name in steps}

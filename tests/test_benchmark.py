@@ -91,7 +91,8 @@ def test_memory_grows_with_the_batch():
 @pytest.mark.parametrize("table", ["radix", "operators"])
 def test_the_other_tables(table, tmp_path):
     out = str(tmp_path / table)
-    arguments = ["--table", table, "--networks", OURS, "--size", "32", "--batch", "2"]
+    arguments = ["--table", table, "--size", "32", "--batch", "2"]
+    arguments += ["--networks", OURS] if table == "operators" else []
     benchmark.main([*arguments, "--rounds", "1", "--device", "cpu", "--out", out])
     rows = json.loads((tmp_path / f"{table}.json").read_text())[table]
     assert len(rows) == 2 * 2  # layouts, modes
@@ -110,6 +111,20 @@ def test_every_part_of_a_detector_runs():
 def test_a_gpu_that_is_not_there_is_named():
     with pytest.raises(UserError, match="torch sees no GPU; use --device cpu"):
         benchmark.main(["--device", "cuda"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--table", "radix", "--compile"], "--compile does not change the table radix"),
+        (["--table", "scaling", "--size", "64", "96"], "--size takes one side for"),
+        (["--model", "detector", "--table", "radix"], "--table is of the backbones"),
+    ],
+)
+def test_an_option_that_changes_nothing_is_refused(arguments, text, capsys):
+    with pytest.raises(SystemExit):
+        benchmark.main(arguments)
+    assert text in capsys.readouterr().err
 
 
 def test_a_size_too_small_for_the_strides_is_refused(capsys):

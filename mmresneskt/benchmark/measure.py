@@ -48,7 +48,7 @@ def measure(variants: Sequence[Variant], images: Tensor, rounds: int) -> list[Me
             model = build_network(variant.network)
             models[key] = model.to(images.device, memory_format=layout)
         steps[variant] = step(variant, models[key], images.contiguous(memory_format=layout))
-    speeds = step_speeds(steps, rounds)
+    speeds = step_speeds(steps, rounds, images.device.type)
     return [Measurement(variant, speeds[variant], len(images)) for variant in variants]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 _KINDS = {
@@ -25,6 +26,8 @@ def time_by_kind(step: Callable[[], object], rounds: int, device: str) -> dict[s
             step()
     seconds = dict.fromkeys(KINDS, 0.0)
     for event in profiler.key_averages():
+        if event.device_type != DeviceType.CPU:
+            continue  # a kernel, whose time its operator has as well
         spent = _on_gpu(event) if device == "cuda" else event.self_cpu_time_total
         seconds[_kind(event.key)] += spent / 1e6 / rounds
     return seconds

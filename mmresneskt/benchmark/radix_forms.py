@@ -25,7 +25,7 @@ def radix_forms(
             for channels, stride, _ in _STAGES:
                 x, weight, grad = _tensors(batch, channels, size // stride, layout, device)
                 steps = {form: _step(form, mode, x, weight, grad) for form in FORMS}
-                yield layout, mode, channels, step_speeds(steps, rounds)
+                yield layout, mode, channels, step_speeds(steps, rounds, device)
 
 
 def blocks(channels: int) -> int:

@@ -55,7 +55,7 @@ def _point(
         attention: _step(images, layout, {"depth": 50, **arguments, "spatial_attention": attention})
         for attention in (True, False)
     }
-    speeds = step_speeds(steps, rounds)
+    speeds = step_speeds(steps, rounds, device)
     return Point(axis, value, speeds[True], speeds[False])
 
 

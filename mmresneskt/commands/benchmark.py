@@ -28,6 +28,13 @@ from .paper import CONFIGS
 from .table import format_table
 
 _PRECISIONS = ("float32", "bfloat16", "float16")
+_CHOICES = dict(
+    networks=list(NETWORKS),
+    modes=list(MODES),
+    layouts=list(LAYOUTS),
+    compile=False,
+    precision=["float32"],
+)
 _RATIO_HEADER = ("mode", "compiled", "precision", "network", "its layout", "ours", "times as fast")
 _DETECTORS = ("resnet50", "resnest50", "resneskt50")
 _SCALING_HEADER = ("axis", "value", "ms a step", "without", "cost %", "memory MB", "without", "%")
@@ -44,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("--device cuda: torch sees no GPU; use --device cpu")
     if args.threads:
         torch.set_num_threads(args.threads)
-    run = _detector if args.model == "detector" else _TABLES[args.table]
+    run, _ = _TABLES[args.table]
     document = dict(conditions(), batch=args.batch, rounds=args.rounds, device=args.device)
     document["threads"] = torch.get_num_threads()
     try:
@@ -71,16 +78,19 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", choices=["backbone", "detector"], default="backbone")
     parser.add_argument(
         "--table",
-        choices=list(_TABLES),
-        default="speed",
-        help="the networks' speed, ResNeSkt against its own sizes, the two forms of its radix "
-        "convolution, or the time of each kind of operator",
+        choices=[name for name in _TABLES if name != "detector"],
+        help="the networks' speed (the default), ResNeSkt against its own sizes, the two forms of "
+        "its radix convolution, or the time of each kind of operator",
     )
-    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
-    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
-    parser.add_argument("--layouts", nargs="+", choices=list(LAYOUTS), default=list(LAYOUTS))
-    parser.add_argument("--compile", action="store_true", help="torch.compile beside eager")
-    parser.add_argument("--precision", nargs="+", choices=_PRECISIONS, default=["float32"])
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), help="default: all")
+    parser.add_argument("--modes", nargs="+", choices=MODES, help="default: both")
+    parser.add_argument(
+        "--layouts", nargs="+", choices=list(LAYOUTS), help="default: both, or the last"
+    )
+    parser.add_argument(
+        "--compile", action="store_const", const=True, help="torch.compile beside eager"
+    )
+    parser.add_argument("--precision", nargs="+", choices=_PRECISIONS, help="default: float32")
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", default=default, choices=["cpu", "cuda"])
     parser.add_argument("--threads", type=positive, help="of torch on the CPU")
@@ -94,6 +104,19 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if len(args.size) > 2 or min(args.size) < 32:
         parser.error("--size takes one or two sides of at least 32 pixels")
+    if args.model == "detector":
+        if args.table:
+            parser.error("--table is of the backbones: leave out --model detector")
+        args.table = "detector"
+    args.table = args.table or "speed"
+    _, takes = _TABLES[args.table]
+    for name, default in _CHOICES.items():
+        if getattr(args, name) is None:
+            setattr(args, name, default)
+        elif name not in takes:
+            parser.error(f"--{name} does not change the table {args.table}: leave it out")
+    if len(args.size) > 1 and "size" not in takes:
+        parser.error(f"--size takes one side for the table {args.table}")
     args.size = (args.size[0], args.size[-1])
     return args
 
@@ -141,7 +164,7 @@ def _detector(args: argparse.Namespace, document: dict) -> list[tuple]:
         cfg = load_config(str(CONFIGS / f"faster_rcnn_{name}.py"))
         parts = detector_steps(cfg, args.batch, args.size, layout, args.device)
         steps.update({(name, part): function for part, function in parts.items()})
-    speeds = step_speeds(steps, args.rounds)
+    speeds = step_speeds(steps, args.rounds, args.device)
     header = ("Faster R-CNN with", *(f"{part} (ms)" for part in PARTS))
     rows = [[n, *(1e3 * speeds[n, part].seconds for part in PARTS)] for n in _DETECTORS]
     document.update(size=args.size, layout=layout, header=header, detectors=rows)
@@ -177,4 +200,11 @@ def _operators(args: argparse.Namespace, document: dict) -> list[tuple]:
     return [(header, rows)]
 
 
-_TABLES = {"speed": _networks, "scaling": _scaling, "radix": _radix, "operators": _operators}
+# each with the options that change it, of those that not all take
+_TABLES = {
+    "speed": (_networks, ("networks", "modes", "layouts", "compile", "precision", "size")),
+    "scaling": (_scaling, ("layouts",)),
+    "radix": (_radix, ()),
+    "operators": (_operators, ("networks", "modes", "layouts", "precision", "size")),
+    "detector": (_detector, ("layouts", "size")),
+}

@@ -35,7 +35,7 @@ def row_speed(configs: dict[str, Config]) -> dict:
         steps = {name: _step(cfg) for name, cfg in configs.items()}
     except Exception as error:
         raise UserError(explain(error)) from error
-    speeds = step_speeds(steps, _ROUNDS)
+    speeds = step_speeds(steps, _ROUNDS, get_device())
     (amp,) = {uses_amp(cfg) for cfg in configs.values()}
     (batch,) = {cfg.train_dataloader.batch_size for cfg in configs.values()}
     rows = {
