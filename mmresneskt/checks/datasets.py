@@ -123,8 +123,8 @@ def part_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
 
 
 def _unreadable(cfg: Config, key: str, failure: Exception) -> Finding:
-    found = cfg[key].dataset
-    where = found.get("ann_file") or found.get("data_root")
+    parts = [part for name, part in leaves(cfg).items() if name.startswith(key)]
+    where = next(filter(None, (p.get("ann_file") or p.get("data_root") for p in parts)), "the data")
     if "need at least one array" in str(failure):  # how numpy finds an empty list
         return error(key, f"{where} ({key}) has no image with an object. {_LOOK}")
     return error(f"{key}.dataset", f"{where} ({key}) cannot be read: {explain(failure)}")
@@ -144,7 +144,7 @@ def _wrong_categories(dataset: BaseDataset, key: str, where: str) -> Finding | N
     categories = json.loads(Path(dataset.ann_file).read_text()).get("categories", [])
     names = [category["name"] for category in categories]
     absent = [name for name in wanted if name not in names]
-    change = "--cfg-options \"classes=['" + "','".join(names[:_SHOWN]) + "']\""
+    change = "--cfg-options \"classes=['" + "','".join(names) + "']\""
     if absent:
         return error(
             key,
