@@ -12,10 +12,11 @@ second, unsafe try.
 from .errors import CheckpointError
 from .integrity import named_hash
 from .loading import load_file, read_back, require_resumable, trust
-from .schemes import install, load_url
+from .schemes import cached_file, install, load_url
 
 __all__ = [
     "CheckpointError",
+    "cached_file",
     "install",
     "load_file",
     "load_url",

@@ -19,6 +19,11 @@ from .integrity import named_hash
 from .loading import load_file
 
 
+def cached_file(url: str) -> Path:
+    """Where torch hub's cache has, or will have, the file of a URL."""
+    return Path(hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
+
+
 def load_url(
     url: str,
     model_dir: str | None = None,
@@ -37,8 +42,9 @@ def load_url(
         CheckpointError: the content does not match the hash in its name, or see
             :func:`load_file`.
     """
-    folder = Path(model_dir or Path(hub.get_dir()) / "checkpoints")
-    path = folder / (file_name or Path(urlparse(url).path).name)
+    path = cached_file(url)
+    folder = Path(model_dir or path.parent)
+    path = folder / (file_name or path.name)
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         try:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlparse
 
 from mmengine.config import Config, ConfigDict
 from mmengine.runner.checkpoint import get_torchvision_models
-from torch import hub
 
+from ..checkpoint import cached_file
 from ..commands.config import datasets, embedded
 from .findings import Finding, error, note
 from .tree import nodes
@@ -77,7 +76,7 @@ def local_file(checkpoint: str) -> Path | None:
         models = get_torchvision_models()
         checkpoint = models.get(checkpoint.partition("://")[2], checkpoint)
     if checkpoint.startswith(("http://", "https://")):
-        return Path(hub.get_dir()) / "checkpoints" / Path(urlparse(checkpoint).path).name
+        return cached_file(checkpoint)
     return None if "://" in checkpoint else Path(checkpoint).expanduser()
 
 

@@ -9,9 +9,11 @@ import sys
 
 from mmengine.config import Config, DictAction
 
+from ..checkpoint import trust
 from ..checks import Finding, dataset_problems, find_problems
 from ..checks.findings import error
 from ..swap import BACKBONES
+from .arguments import add_trust_argument
 from .classes import set_classes
 from .config import default_work_dir, load_config
 from .errors import EXIT_USAGE, UserError
@@ -26,6 +28,7 @@ def main(argv: list[str] | None = None) -> None:
         SystemExit: with code 2, there are errors.
     """
     args = parse_args(argv)
+    trust(args.trust_checkpoint)
     with contextlib.redirect_stdout(sys.stderr):  # the libraries print as they go
         findings = check(args)
     errors = [finding for finding in findings if finding.level == "error"]
@@ -77,6 +80,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         metavar="KEY=VALUE",
         help="override settings of the config first, e.g. data_root=FOLDER",
     )
+    add_trust_argument(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_args(argv)
 

@@ -1,4 +1,4 @@
-"""``tools/test.py``: evaluate a checkpoint, with MMDetection's command line."""
+"""``tools/test.py``: evaluate a checkpoint, with MMDetection's arguments but those for windows."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ def equipped(
     if not configured:
         runner.register_hook(BadLossHook(on_bad_loss or "stop"))
     signals = StopOnSignalHook(leave)
-    runner.register_hook(signals)
     try:
+        runner.register_hook(signals)
         yield
     finally:
         signals.restore()

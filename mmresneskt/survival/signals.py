@@ -76,7 +76,8 @@ class StopOnSignalHook(Hook):
     def restore(self) -> None:
         """Put the handlers back that were there before."""
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # None is what C code has installed, which Python cannot
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _handle(self, number: int, frame: object) -> None:
         if os.getpid() != self._process:
