@@ -36,7 +36,7 @@ $(VENV)/ready: requirements.txt tests/requirements.txt constraints.txt pyproject
 
 $(VENV)-onedl/ready: tests/onedl.txt tests/requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install "setuptools<82" wheel click
+	$(@D)/bin/python -m pip install "setuptools>=77,<82" wheel click
 	$(@D)/bin/python -m pip install --no-build-isolation -r tests/onedl.txt -r tests/requirements.txt -c constraints.txt
 	$(@D)/bin/python -m pip install --no-build-isolation --no-deps mmcv-lite==2.1.0 -e .
 	touch $@
