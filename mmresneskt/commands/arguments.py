@@ -4,6 +4,20 @@ from __future__ import annotations
 
 import argparse
 
+from mmengine.config import DictAction
+
+
+def add_options_argument(parser: argparse.ArgumentParser) -> None:
+    """MM's ``--cfg-options``."""
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        metavar="KEY=VALUE",
+        help="override settings of the config, e.g. train_dataloader.batch_size=4 "
+        'data_root=FOLDER; lists as key="[a,b]" without spaces',
+    )
+
 
 def add_trust_argument(parser: argparse.ArgumentParser) -> None:
     """``--trust-checkpoint``; what it says goes to :func:`mmresneskt.checkpoint.trust`."""

@@ -7,13 +7,13 @@ import contextlib
 import json
 import sys
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from ..checkpoint import trust
 from ..checks import Finding, dataset_problems, find_problems
 from ..checks.findings import error
 from ..swap import BACKBONES
-from .arguments import add_trust_argument
+from .arguments import add_options_argument, add_trust_argument
 from .classes import set_classes
 from .config import default_work_dir, load_config
 from .errors import EXIT_USAGE, UserError
@@ -73,13 +73,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         metavar="NAME[:WEIGHTS]",
         help=f"put this backbone into the config first: {', '.join(BACKBONES)}",
     )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="override settings of the config first, e.g. data_root=FOLDER",
-    )
+    add_options_argument(parser)
     add_trust_argument(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_args(argv)

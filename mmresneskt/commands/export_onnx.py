@@ -9,14 +9,14 @@ import json
 import warnings
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from torch import Tensor, nn
 
 from ..checkpoint import trust
 from ..deploy import deploy
 from ..files import write_whole
 from ..swap import BACKBONES
-from .arguments import add_trust_argument, positive
+from .arguments import add_options_argument, add_trust_argument, positive
 from .config import load_config
 from .errors import UserError, explain
 from .trained import build_model, dataset_meta, fill, read_checkpoint, settle_classes, weights
@@ -80,13 +80,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help=f"put this one into the config first: {', '.join(BACKBONES)}",
     )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="override settings of the config, e.g. model.backbone.depth=101",
-    )
+    add_options_argument(parser)
     add_trust_argument(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(argv)

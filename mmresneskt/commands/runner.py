@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -17,7 +17,7 @@ from ..checkpoint import trust
 from ..checks import check_datasets
 from ..survival import explain_writing, is_disk_full, surviving
 from ..swap import BACKBONES
-from .arguments import add_trust_argument
+from .arguments import add_options_argument, add_trust_argument
 from .classes import set_classes
 from .config import dataloaders, default_work_dir, load_config
 from .distributed import close_group, prepare
@@ -34,14 +34,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         f"public weights, from WEIGHTS (file or URL), or from scratch (WEIGHTS = none)",
     )
     parser.add_argument("--work-dir", help="folder of logs and checkpoints")
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="override settings of the config, e.g. train_dataloader.batch_size=4 "
-        'data_root=FOLDER; lists as key="[a,b]" without spaces',
-    )
+    add_options_argument(parser)
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     add_trust_argument(parser)
     # torchrun's predecessors pass it under either name

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DATASETS, init_default_scope
@@ -17,7 +17,7 @@ from ..building import build
 from ..checkpoint import trust
 from ..pipeline import test_pipeline
 from ..swap import BACKBONES
-from .arguments import add_trust_argument
+from .arguments import add_options_argument, add_trust_argument
 from .classes import set_classes
 from .config import leaves, load_config
 from .errors import UserError, explain
@@ -38,13 +38,7 @@ def add_trained_arguments(parser: argparse.ArgumentParser, out: str) -> None:
         help=f"the one that the weights were trained with, where it is not the config's: "
         f"{', '.join(BACKBONES)}",
     )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="override settings of the config, e.g. model.backbone.depth=101",
-    )
+    add_options_argument(parser)
     add_trust_argument(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
