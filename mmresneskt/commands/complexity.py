@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -39,12 +40,12 @@ def main(argv: list[str] | None = None) -> None:
     """
     args = parse_args(argv)
     MMLogger.get_instance("mmresneskt", log_level="ERROR")  # timm's wrapper lists its features
-    if args.table:
-        tables = {table: _paper_rows(rows) for table, rows in TABLES.items()}
-        header = _PAPER_HEADER
-    else:
-        tables = {"configs": _config_rows(args.configs, args.shape)}
-        header = _CONFIG_HEADER
+    with contextlib.redirect_stdout(sys.stderr):  # the libraries print as they go
+        if args.table:
+            tables = {table: _paper_rows(rows) for table, rows in TABLES.items()}
+        else:
+            tables = {"configs": _config_rows(args.configs, args.shape)}
+    header = _PAPER_HEADER if args.table else _CONFIG_HEADER
     if args.format == "json":
         objects = {k: [dict(zip(header, row)) for row in rows] for k, rows in tables.items()}
         print(json.dumps(objects if args.table else objects["configs"], indent=1))
