@@ -1,5 +1,7 @@
 """What several tests need."""
 
+import functools
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +41,9 @@ def run_tool(name: str, *arguments: object, cwd: Path) -> subprocess.CompletedPr
 def start_tool(name: str, *arguments: object, cwd: Path) -> subprocess.Popen:
     """The same in the background, both outputs as one stream of lines."""
     output = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return subprocess.Popen(_command(name, arguments), cwd=cwd, **output)
+    # tests that run as a job in the background would hand on that Ctrl-C is ignored
+    heeds = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(_command(name, arguments), cwd=cwd, preexec_fn=heeds, **output)
 
 
 def _command(name: str, arguments: tuple) -> list[str]:

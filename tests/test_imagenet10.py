@@ -192,6 +192,7 @@ def test_ctrl_c_ends_it_with_one_line_and_it_goes_on(tree, expected, tmp_path, m
 
     def run():
         os.setpgid(0, 0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
         with open(errors, "w") as sys.stderr:
             os.dup2(sys.stderr.fileno(), 2)
             run_command(main, [str(tree), str(out), ALLOW, "--workers", "2"])
