@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,9 @@ def step_speeds(
 ) -> dict[str, Speed]:
     """Time steps in turn, one of each to a round, so that all meet the same machine.
 
+    Each round has an order of its own: a step is slower after one that has left the allocator
+    and the caches to it in disarray.
+
     Memory is what PyTorch's CUDA allocator held at most beyond what it held before the
     step; on the CPU, what autograd kept for the backward pass (:func:`saved_bytes`).
 
@@ -37,8 +41,11 @@ def step_speeds(
     _settle_allocator()
     memory = dict.fromkeys(steps, 0)
     times: dict[str, list[float]] = {name: [] for name in steps}
+    order = list(steps.items())
+    shuffle = random.Random(0).shuffle
     for round_ in range(_WARM_UP + rounds):
-        for name, step in steps.items():
+        shuffle(order)
+        for name, step in order:
             if cuda:
                 torch.cuda.synchronize()
                 torch.cuda.reset_peak_memory_stats()
