@@ -37,9 +37,8 @@ class ExactResumeHook(Hook):
         self._outside: dict = {}
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        if isinstance(
-            runner.train_dataloader.batch_sampler, PlacedBatches
-        ):  # a stream has no length
+        batches = runner.train_dataloader.batch_sampler
+        if isinstance(batches, PlacedBatches):  # a stream has no length
             length = len(runner.train_dataloader)
             checkpoint["position"] = dict(batches=self._batches, batches_per_epoch=length)
 
