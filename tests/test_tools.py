@@ -83,12 +83,35 @@ def test_resume_from_a_named_checkpoint(trained):
 
 def test_testing_a_checkpoint_draws_and_dumps(trained):
     folder, _, _ = trained
-    arguments = [PARCELS, "wd/epoch_2.pth", "--show-dir", "shown", "--out", "out.pkl", *TINY]
+    document = torch.load(folder / "wd" / "epoch_2.pth", weights_only=False)
+    document["state_dict"]["of.another.head"] = torch.ones(1)  # is no reason to refuse it
+    torch.save(document, folder / "more.pth")
+    arguments = [PARCELS, "more.pth", "--show-dir", "shown", "--out", "out.pkl", *TINY]
     result = run_tool("test", *arguments, cwd=folder)
     assert result.returncode == 0, result.stderr
     assert "coco/bbox_mAP" in result.stdout + result.stderr
     assert len(list((folder / "shown").glob("*.jpg"))) == 4
     assert len(pickle.loads((folder / "out.pkl").read_bytes())) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "first"),
+    [
+        (lambda state: state.pop("neck.fpn_convs.0.conv.bias"), r"neck\.fpn_convs\.0\.conv\.bias"),
+        (lambda state: state.update({"rpn_head.rpn_cls.bias": torch.ones(9)}), r"rpn_cls\.bias"),
+    ],
+)
+def test_testing_a_checkpoint_of_another_model(trained, change, first):
+    """It would be evaluated with layers as they were drawn."""
+    folder, _, _ = trained
+    document = torch.load(folder / "wd" / "epoch_2.pth", weights_only=False)
+    change(document["state_dict"])
+    torch.save(document, folder / "other.pth")
+    result = run_tool("test", PARCELS, "other.pth", *TINY, cwd=folder)
+    assert result.returncode == 2, result.stdout
+    assert re.search(
+        rf"error: checkpoint other\.pth does not fit .*; \S*{first} does", result.stderr
+    )
 
 
 def test_voc_folder_by_one_option(tmp_path):

@@ -6,11 +6,15 @@ import argparse
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
 
 from ..broken_images import guard_images
 from ..checks import missing_data, report, wrong_channels
 from .errors import UserError
 from .runner import add_common_arguments, build_runner, configure, run
+from .trained import fill, read_checkpoint, weights
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -29,6 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     report([*missing_data(cfg, ("test",)), *wrong_channels(cfg)])
     runner = build_runner(cfg)
     guard_images(runner)
+    _try_weights(runner, args)
     run(runner, "test")
 
 
@@ -39,6 +44,17 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--show-dir", help="folder for pictures of the predictions")
     parser.add_argument("--out", help="file (.pkl) for the predictions")
     return parser.parse_args(argv)
+
+
+def _try_weights(runner: Runner, args: argparse.Namespace) -> None:
+    """Refuse a checkpoint that leaves part of the model as it was drawn.
+
+    The runner loads it later, with all that its hooks do to it, and would only log that.
+    """
+    if isinstance(runner.model, nn.Module):  # FlexibleRunner may build its own later
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        given = weights(read_checkpoint(args.checkpoint))
+        fill(model, given, args.checkpoint, args.config, extra_allowed=True)
 
 
 def _draw_into(cfg: Config, folder: str) -> None:

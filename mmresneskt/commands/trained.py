@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DATASETS, init_default_scope
-from mmengine.runner import CheckpointLoader, load_state_dict
+from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from ..building import build
@@ -139,27 +139,32 @@ def build_model(cfg: Config, filename: str) -> nn.Module:
         raise UserError(explain(error)) from error
 
 
-def fill(model: nn.Module, given: dict, checkpoint: str, config: str) -> None:
+def fill(
+    model: nn.Module, given: dict, checkpoint: str, config: str, extra_allowed: bool = False
+) -> None:
     """Load all of a model's weights; mmengine alone would only log those that do not fit.
 
     Args:
         given: of :func:`weights`.
         checkpoint, config: their names, for the message.
+        extra_allowed: the checkpoint may hold entries that the model has not.
 
     Raises:
         UserError: they do not fit.
     """
     shapes = {key: value.shape for key, value in model.state_dict().items()}
+    fit = {key for key in shapes if getattr(given.get(key), "shape", None) == shapes[key]}
     try:
-        load_state_dict(model, given, strict=True)
-    except Exception as error:
-        fit = [k for k, v in given.items() if getattr(v, "shape", None) == shapes.get(k, ())]
-        odd = [k for k in (*shapes, *given) if k not in fit]
+        missing, unexpected = model.load_state_dict(given, strict=False)
+        odd = [*missing, *([] if extra_allowed else unexpected)]
+    except Exception:  # of shapes, of what is no tensor, of a module that converts old names
+        odd = [key for key in (*shapes, *given) if key not in fit]
+    if odd:
         raise UserError(
             f"checkpoint {checkpoint} does not fit config {config}: "
             f"{len(fit) or 'none'} of the model's {len(shapes)} entries and of the checkpoint's "
             f"{len(given)} have the same name and shape; {odd[0]} does not"
-        ) from error
+        )
 
 
 def _meta_of_test_dataset(cfg: Config) -> dict:
