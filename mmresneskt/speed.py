@@ -38,7 +38,7 @@ def step_speeds(
         device: on which the steps run.
     """
     cuda = device.startswith("cuda")
-    _settle_allocator()
+    settle_allocator()
     memory = dict.fromkeys(steps, 0)
     times: dict[str, list[float]] = {name: [] for name in steps}
     order = list(steps.items())
@@ -83,7 +83,7 @@ def saved_bytes(step: Callable[[], object]) -> int:
     return sum(size for _, size in kept.values())
 
 
-def _settle_allocator() -> None:
+def settle_allocator() -> None:
     """Have glibc keep the memory that a step frees.
 
     By its sizes alone, one network's step would fault in 20,000 pages again and its like none.

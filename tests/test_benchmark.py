@@ -14,6 +14,7 @@ from mmresneskt.benchmark.variants import step
 from mmresneskt.commands import benchmark
 from mmresneskt.commands.config import load_config
 from mmresneskt.commands.errors import UserError
+from mmresneskt.complexity import complexity
 from mmresneskt.speed import Speed, saved_bytes
 
 from .helpers import ROOT
@@ -53,6 +54,14 @@ def test_the_spatial_attention_keeps_almost_nothing_for_the_backward_pass():
         kept[name] = saved_bytes(lambda model=model: model.train()(images).mean())
     assert kept[OURS] <= 1.05 * kept[OFF]
     assert kept[OURS] <= kept[PEER]
+
+
+def test_the_peer_of_the_same_shape_has_the_same_size():
+    pytest.importorskip("mmpretrain")
+    networks = [build_network(name) for name in ("resneskt50_avd_last_off", PEER)]
+    ours, theirs = (complexity(network, 64, 64) for network in networks)
+    assert ours.macs == theirs.macs
+    assert ours.params == theirs.params
 
 
 def test_a_training_step_learns_and_inference_does_not():

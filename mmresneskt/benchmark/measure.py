@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -35,7 +35,13 @@ class Measurement:
 
 
 def measure(variants: Sequence[Variant], images: Tensor, rounds: int) -> list[Measurement]:
-    """Time every variant ``rounds`` times on the same images (N, 3, H, W), interleaved.
+    """Time every variant ``rounds`` times on the same images (N, 3, H, W), interleaved."""
+    speeds = step_speeds(steps_of(variants, images), rounds, images.device.type)
+    return [Measurement(variant, speeds[variant], len(images)) for variant in variants]
+
+
+def steps_of(variants: Sequence[Variant], images: Tensor) -> dict[Variant, Callable[[], None]]:
+    """One step of each on the same images (N, 3, H, W).
 
     Variants of one network and layout share their weights.
     """
@@ -48,8 +54,7 @@ def measure(variants: Sequence[Variant], images: Tensor, rounds: int) -> list[Me
             model = build_network(variant.network)
             models[key] = model.to(images.device, memory_format=layout)
         steps[variant] = step(variant, models[key], images.contiguous(memory_format=layout))
-    speeds = step_speeds(steps, rounds, images.device.type)
-    return [Measurement(variant, speeds[variant], len(images)) for variant in variants]
+    return steps
 
 
 def random_images(batch: int, height: int, width: int, device: str) -> Tensor:

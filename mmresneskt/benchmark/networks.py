@@ -40,12 +40,15 @@ def _timm(name: str) -> nn.Module:
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "resneskt50": _resneskt,
     "resneskt50_off": lambda: _resneskt(spatial_attention=False),
+    "resneskt50_avd_last": lambda: _resneskt(avd_first=False),
+    "resneskt50_avd_last_off": lambda: _resneskt(avd_first=False, spatial_attention=False),
     "mmpretrain_resnest50": lambda: _mmpretrain("ResNeSt"),
     "mmpretrain_resnet50": lambda: _mmpretrain("ResNet"),
     "timm_resnest50d": lambda: _timm("resnest50d"),
     "timm_skresnext50_32x4d": lambda: _timm("skresnext50_32x4d"),
 }
-"""By name; ``_off`` is ResNeSkt with ``spatial_attention=False``, ResNeSt-fast."""
+"""By name. ``_off``: with ``spatial_attention=False``, ResNeSt-fast. ``_avd_last``: pooled after
+the 3x3 as in the ResNeSt of MMPretrain and timm, which is ``resneskt50_avd_last_off``."""
 
 
 def build_network(name: str, **arguments: object) -> nn.Module:

@@ -21,6 +21,7 @@ HEADER = (
     "spread %",
     "images/s",
     "memory MB",
+    "MACs (G)",
     "% of matrix rate",
 )
 _SUBJECT = "resneskt50"
@@ -46,7 +47,7 @@ def table_rows(
             [
                 *(v.network, v.mode, v.layout, "yes" if v.compiled else "no", v.precision),
                 *(1e3 * m.speed.seconds, spread, m.images_per_second),
-                *(m.speed.memory / 1e6, share),
+                *(m.speed.memory / 1e6, macs[v.network] / 1e9, share),
             ]
         )
     return rows

@@ -11,12 +11,12 @@ import torch
 
 from ..benchmark import NETWORKS, build_network, matrix_rate, measure, memory_rate, variants
 from ..benchmark.detector import PARTS, detector_steps
-from ..benchmark.measure import random_images
+from ..benchmark.measure import random_images, steps_of
 from ..benchmark.operators import KINDS, time_by_kind
 from ..benchmark.radix_forms import FORMS, blocks, radix_forms
 from ..benchmark.report import HEADER, draw, ratios, table_rows
 from ..benchmark.scaling import scaling
-from ..benchmark.variants import LAYOUTS, MODES, step
+from ..benchmark.variants import LAYOUTS, MODES
 from ..complexity import complexity
 from ..files import write_whole
 from ..speed import step_speeds
@@ -187,12 +187,10 @@ def _radix(args: argparse.Namespace, document: dict) -> list[tuple]:
 
 def _operators(args: argparse.Namespace, document: dict) -> list[tuple]:
     images = random_images(args.batch, *args.size, args.device)
+    chosen = variants(args.networks, args.modes, args.layouts, [False], args.precision)
+    found = time_by_kind(steps_of(chosen, images), args.rounds, args.device)
     rows = []
-    for variant in variants(args.networks, args.modes, args.layouts, [False], args.precision):
-        layout = LAYOUTS[variant.layout]
-        model = build_network(variant.network).to(args.device, memory_format=layout)
-        run = step(variant, model, images.contiguous(memory_format=layout))
-        seconds = time_by_kind(run, args.rounds, args.device)
+    for variant, seconds in found.items():
         cells = (1e3 * seconds[kind] for kind in KINDS)
         rows.append([variant.network, variant.mode, variant.layout, variant.precision, *cells])
     header = ("network", "mode", "layout", "precision", *(f"{kind} (ms)" for kind in KINDS))
