@@ -19,6 +19,7 @@ from mmresneskt.commands.row_speed import row_speed
 from mmresneskt.commands.schedule import adapted
 from mmresneskt.speed import saved_bytes
 
+from .attacks import Calls
 from .helpers import ROOT
 from .test_voc import write
 
@@ -65,11 +66,17 @@ def test_a_checkpoint_of_a_row_is_evaluated_instead(detected):
     (checkpoint,) = folder.glob("work_dirs/table3_parcels/resneskt50_*/epoch_1.pth")
     (training,) = folder.glob("data/**/seed*_8x*")
     shutil.rmtree(training)
-    done = reproduce(*DETECTOR, "--checkpoint", checkpoint)
+    document = torch.load(checkpoint, weights_only=False)
+    document["meta"]["more"] = Calls(print, "it ran")
+    torch.save(document, folder / "mine.pth")
+    refused = reproduce(*DETECTOR, "--checkpoint", "mine.pth")
+    assert refused.returncode == 2
+    assert "refused" in refused.stderr
+    done = reproduce(*DETECTOR, "--checkpoint", "mine.pth", "--trust-checkpoint")
     assert done.returncode == 0, done.stderr
     assert not training.exists()  # it would have been drawn again
     trained, evaluated = json.loads((folder / "results/table3_parcels.json").read_text())["runs"]
-    assert evaluated["seed"] == "epoch_1.pth"
+    assert evaluated["seed"] == "mine.pth"
     assert evaluated["ap"] == trained["ap"]
     assert evaluated["ap50"] == trained["ap50"]
     assert evaluated["train_images"] is None

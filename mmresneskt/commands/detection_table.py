@@ -73,13 +73,18 @@ def run(cfg: Config, seed: int, folder: Path) -> dict[str, float]:
     return evaluate(cfg, folder / f"epoch_{cfg.train_cfg.max_epochs}.pth", folder)
 
 
-def evaluate(cfg: Config, checkpoint: Path, folder: Path) -> dict[str, float]:
+def evaluate(
+    cfg: Config, checkpoint: Path, folder: Path, trusted: bool = False
+) -> dict[str, float]:
     """AP and its kin on the test set in per cent, and the detector's parameters in M.
+
+    Args:
+        trusted: load the checkpoint even if it asks for more than weights need.
 
     Raises:
         UserError: the evaluation failed.
     """
-    metrics = json.loads(test_in(folder / "test", cfg, checkpoint).read_text())
+    metrics = json.loads(test_in(folder / "test", cfg, checkpoint, trusted).read_text())
     # mmengine rounds nothing, MMDetection to three digits; an AP of -1 stays -1
     figures = {
         name: metrics[key] if metrics[key] < 0 else round(100 * metrics[key], 1)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..checkpoint import trust
 from ..checks import missing_data, report
 from . import classification_table, detection_table
-from .arguments import positive
+from .arguments import add_trust_argument, positive
 from .conditions import conditions
 from .errors import UserError, did_you_mean
 from .layout import CLASSIFICATION, DETECTION
@@ -32,6 +33,7 @@ def main(argv: list[str] | None = None) -> None:
         KeyboardInterrupt: with what to do next.
     """
     args = parse_args(argv)
+    trust(args.trust_checkpoint)
     detects = args.table == "table3"
     table = detection_table if detects else classification_table
     own = "coco" if detects else "imagenet10"  # the paper's own data
@@ -74,7 +76,7 @@ def main(argv: list[str] | None = None) -> None:
             started = conditions()
             try:
                 if given:
-                    figures = detection_table.evaluate(cfg, given, folder)
+                    figures = detection_table.evaluate(cfg, given, folder, args.trust_checkpoint)
                 else:
                     figures = table.run(cfg, seed, folder)
             except UserError as error:
@@ -117,7 +119,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         "default), folder, folder_gpu, or a file; Table 3: coco (the default), voc or parcels. "
         "Each has a results file of its own",
     )
-    parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
+    parser.add_argument("--amp", action="store_true", help="automatic mixed precision, on a GPU")
     parser.add_argument(
         "--checkpoint",
         metavar="FILE",
@@ -129,6 +131,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help="Table 3: instead of training, measure images per second and memory of the rows, side "
         "by side in one run",
     )
+    add_trust_argument(parser)
     parser.add_argument("--work-dir", default="work_dirs", help="of logs and checkpoints")
     parser.add_argument("--out", default="results", help="folder of the results")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")

@@ -50,15 +50,19 @@ def train_in(folder: Path, cfg: Config, seed: int, evaluated: bool) -> None:
             os.close(lock)
 
 
-def test_in(folder: Path, cfg: Config, checkpoint: Path) -> Path:
+def test_in(folder: Path, cfg: Config, checkpoint: Path, trusted: bool) -> Path:
     """Evaluate a checkpoint by a config's test set; return the file of its metrics.
+
+    Args:
+        trusted: load the checkpoint even if it asks for more than weights need.
 
     Raises:
         UserError: it failed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     cfg.dump(folder / _CONFIG)
-    _tool("test", folder, checkpoint, "--work-dir", folder)
+    trust = ["--trust-checkpoint"] if trusted else []
+    _tool("test", folder, checkpoint, "--work-dir", folder, *trust)
     return max(folder.glob("*/2*.json"))  # named after the time
 
 
