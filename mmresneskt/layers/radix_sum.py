@@ -80,11 +80,9 @@ def _sum(splits: Tensor, weights: Tensor) -> Tensor:
 def _gradients(grad: Tensor, splits: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """With respect to the splits and the weights, given V's."""
     radix = weights.size(1)
-    grad_splits = torch.empty_like(splits)
-    grad_weights = torch.empty_like(weights)
-    for r, (split, part) in enumerate(
-        zip(splits.chunk(radix, dim=1), grad_splits.chunk(radix, dim=1))
-    ):
-        torch.mul(grad, weights[:, r].to(grad.dtype), out=part)
-        grad_weights[:, r] = (grad * split).sum((2, 3), keepdim=True, dtype=weights.dtype)
-    return grad_splits, grad_weights
+    grad_splits, grad_weights = torch.empty_like(splits), []
+    parts = (splits.chunk(radix, dim=1), grad_splits.chunk(radix, dim=1))
+    for split, part, weight in zip(*parts, weights.to(grad.dtype).unbind(1)):
+        torch.mul(grad, weight, out=part)
+        grad_weights.append((grad * split).sum((2, 3), keepdim=True, dtype=weights.dtype))
+    return grad_splits, torch.stack(grad_weights, dim=1)
