@@ -1,6 +1,6 @@
 # make demo: train a detector on generated images, evaluate it and draw its detections.
 # make test: lint and tests, in two processes of one thread each.
-# make soak: the tests that take their time; each has a short form among the others.
+# make soak: the tests that take their time; most have a short form among the others.
 # make test-onedl: the tests on the maintained fork of the MM libraries.
 # make test-latest: the tests on the newest torch and torchvision.
 # All start from Python, make and git alone.

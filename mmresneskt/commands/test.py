@@ -1,4 +1,4 @@
-"""``tools/test.py``: evaluate a checkpoint, with MMDetection's arguments but those for windows."""
+"""``tools/test.py``: evaluate a checkpoint, with MMDetection's arguments but TTA's and windows'."""
 
 from __future__ import annotations
 

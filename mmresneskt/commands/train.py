@@ -60,7 +60,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         metavar="CHECKPOINT",
         help="go on from a checkpoint; alone, from the newest in the work folder",
     )
-    parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
+    parser.add_argument("--amp", action="store_true", help="automatic mixed precision, on a GPU")
     parser.add_argument(
         "--auto-scale-lr",
         action="store_true",
