@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch._dynamo
 from torch import Tensor, nn
 
 LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
@@ -46,7 +47,7 @@ def step(variant: Variant, model: nn.Module, images: Tensor) -> Callable[[], obj
         model: in the variant's layout, on the images' device; it is trained in place.
         images: (N, 3, H, W).
     """
-    run = torch.compile(model) if variant.compiled else model
+    run = _compile(model) if variant.compiled else model
     training = variant.mode == "training"
     device = images.device.type
     precision = getattr(torch, variant.precision)
@@ -70,6 +71,12 @@ def step(variant: Variant, model: nn.Module, images: Tensor) -> Callable[[], obj
         optimizer.zero_grad(set_to_none=True)
 
     return train if training else infer
+
+
+def _compile(model: nn.Module) -> nn.Module:
+    # to the compiler the networks are calls of one function; it would give up at the ninth variant
+    torch._dynamo.config.cache_size_limit = 1_000
+    return torch.compile(model)
 
 
 def _scaler(enabled: bool) -> torch.cuda.amp.GradScaler:
