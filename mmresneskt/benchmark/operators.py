@@ -28,14 +28,16 @@ def time_by_kind(
 
     The steps are taken in turn, and the mean of the rounds is given.
     """
-    activity = ProfilerActivity.CUDA if device == "cuda" else ProfilerActivity.CPU
+    activities = [ProfilerActivity.CPU]
+    if device == "cuda":
+        activities.append(ProfilerActivity.CUDA)
     settle_allocator()
     for step in steps.values():
         step()
     seconds = {name: dict.fromkeys(KINDS, 0.0) for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
-            with _only_cycle(), profile(activities=[ProfilerActivity.CPU, activity]) as profiler:
+            with _only_cycle(), profile(activities=activities) as profiler:
                 step()
             for event in profiler.key_averages():
                 if event.device_type != DeviceType.CPU:
