@@ -55,7 +55,9 @@ def step(variant: Variant, model: nn.Module, images: Tensor) -> Callable[[], obj
     scaler = _scaler(enabled=training and precision is torch.float16)
 
     def forward() -> Tensor:
-        with torch.autocast(device, precision, enabled=precision is not torch.float32):
+        if precision is torch.float32:  # which torch 2.1's autocast refuses even if not enabled
+            return run(images)
+        with torch.autocast(device, precision):
             return run(images)
 
     def infer() -> None:
