@@ -15,6 +15,7 @@ from PIL import Image
 from mmresneskt.commands import predict
 from mmresneskt.commands.config import load_config
 from mmresneskt.commands.errors import UserError
+from mmresneskt.commands.trained import fill
 from mmresneskt.parcels import draw_scene
 from mmresneskt.visualization import draw_boxes, draw_detections
 
@@ -256,3 +257,18 @@ def test_detections_of_fewer_images_than_fit_into_the_picture(tmp_path, detector
     dataset = Few(str(tmp_path / "x.png"), pipeline=pipeline, test_mode=True)
     file = draw_detections(detector, dataset, tmp_path / "d.png")
     assert cv2.imread(str(file)).shape[1] == 300  # one column
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (dict(weight=torch.empty(2, 3, device="meta")), "a.pth: .*meta"),  # fits, cannot be loaded
+        (dict(weight=torch.ones(3, 2)), "1 of .* 2 entries .*; weight does not"),
+        (dict(weight="text"), "1 of .*; weight does not"),
+        (dict(more=torch.ones(())), "checkpoint's 3 .*; more does not"),
+    ],
+)
+def test_weights_that_do_not_fit_are_never_left_out(change, text):
+    given = {**torch.nn.Linear(3, 2).state_dict(), **change}
+    with pytest.raises(UserError, match=text):
+        fill(torch.nn.Linear(3, 2), given, "a.pth", "a.py")

@@ -156,9 +156,12 @@ def fill(
     fit = {key for key in shapes if getattr(given.get(key), "shape", None) == shapes[key]}
     try:
         missing, unexpected = model.load_state_dict(given, strict=False)
-        odd = [*missing, *([] if extra_allowed else unexpected)]
-    except Exception:  # of shapes, of what is no tensor, of a module that converts old names
+    except Exception as error:  # of shapes, of what is no tensor, of a module that converts names
         odd = [key for key in (*shapes, *given) if key not in fit]
+        if not odd:
+            raise UserError(f"checkpoint {checkpoint}: {explain(error)}") from error
+    else:
+        odd = [*missing, *([] if extra_allowed else unexpected)]
     if odd:
         raise UserError(
             f"checkpoint {checkpoint} does not fit config {config}: "
