@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 
 from mmengine.logging import HistoryBuffer
 
@@ -16,6 +17,9 @@ def allowed() -> dict[str, object]:
     names: dict[str, object] = {
         "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
         "builtins.getattr": _statistic,
+        # torch 2.1 does not know that these are harmless; MultiStepLR keeps a Counter
+        "collections.Counter": Counter,
+        "builtins.complex": complex,
         "builtins.bytes": _no_bytes,
         "_codecs.encode": _latin1,
         "numpy.ndarray": PickledArray,
