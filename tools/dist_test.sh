@@ -7,6 +7,4 @@ if (($# < 3)); then
     echo "usage: $0 CONFIG CHECKPOINT GPUS [OPTIONS of test.py]" >&2
     exit 2
 fi
-# what fails once in an evaluation fails again
-export MAX_RESTARTS=${MAX_RESTARTS:-0}
 exec "$(dirname "$0")/torchrun.sh" test "$3" "$1" "$2" "${@:4}"

@@ -7,6 +7,4 @@ if (($# < 4)); then
     echo "usage: $0 PARTITION JOB_NAME CONFIG CHECKPOINT [OPTIONS of test.py]" >&2
     exit 2
 fi
-# what fails once in an evaluation fails again
-export MAX_RESTARTS=${MAX_RESTARTS:-0}
 exec "$(dirname "$0")/srun.sh" test "$1" "$2" "$3" "$4" "${@:5}"

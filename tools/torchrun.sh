@@ -6,7 +6,8 @@
 # NODE_RANK    0 on the machine where the others meet, 1, 2, ... on these (0)
 # MASTER_ADDR  its address (127.0.0.1)
 # PORT         a free port there (one that is found; with several machines 29500)
-# MAX_RESTARTS times that all processes are started again when one has died (3)
+# MAX_RESTARTS times that all processes are started again when one has died (3; of a test 0, since
+#              what fails once in an evaluation fails again)
 # PYTHON       interpreter (python)
 #
 # SIGTERM, SIGINT and SIGUSR1 go to the training, which saves and ends all its processes.
@@ -16,6 +17,7 @@ SCRIPT=$1
 GPUS=$2
 # 0 is any free one: two runs on one machine need not know of each other
 [[ ${NNODES:-1} == 1 ]] && ANY_PORT=0 || ANY_PORT=29500
+[[ $SCRIPT == test ]] && RESTARTS=0 || RESTARTS=3
 [[ ${NODE_RANK:-0} == 0 ]] && IS_HOST=true || IS_HOST=false
 # Without these two, processes that are started again meet the addresses of the dead: the static
 # rendezvous and, unless told otherwise, c10d keep one store for all starts.
@@ -34,7 +36,7 @@ setsid "${PYTHON:-python}" -m torch.distributed.run \
     --rdzv-backend=c10d \
     --rdzv-endpoint="${MASTER_ADDR:-127.0.0.1}:${PORT:-$ANY_PORT}" \
     --rdzv-conf="is_host=$IS_HOST" \
-    --max-restarts="${MAX_RESTARTS:-3}" \
+    --max-restarts="${MAX_RESTARTS:-$RESTARTS}" \
     "$(dirname "$0")/$SCRIPT.py" "${@:3}" --launcher pytorch &
 AGENT=$!
 
