@@ -1,4 +1,4 @@
-"""Build a part of a config's model outside a run, as its runner would."""
+"""A config's model: a part of it built outside a run, as its runner would; a run's unwrapped."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.model import is_model_wrapper
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.utils import import_modules_from_strings
 from torch import nn
@@ -37,3 +38,8 @@ def find_class(cfg: Config, name: str) -> type | None:
     """The class that a config means by a type, None where none is registered."""
     with scope_of(cfg), MODELS.switch_scope_and_registry(None) as registry:
         return registry.get(name)
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model itself, where a run of several processes has wrapped it."""
+    return model.module if is_model_wrapper(model) else model

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from ..broken_images import guard_images
+from ..building import unwrapped
 from ..checks import missing_data, report, wrong_channels
 from .errors import UserError
 from .runner import add_common_arguments, build_runner, configure, run
@@ -52,9 +52,8 @@ def _try_weights(runner: Runner, args: argparse.Namespace) -> None:
     The runner loads it later, with all that its hooks do to it, and would only log that.
     """
     if isinstance(runner.model, nn.Module):  # FlexibleRunner may build its own later
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         given = weights(read_checkpoint(args.checkpoint))
-        fill(model, given, args.checkpoint, args.config, extra_allowed=True)
+        fill(unwrapped(runner.model), given, args.checkpoint, args.config, extra_allowed=True)
 
 
 def _draw_into(cfg: Config, folder: str) -> None:

@@ -12,13 +12,13 @@ import torch
 from mmengine.dist import all_gather_object, all_reduce, is_distributed
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 from torch import nn
 
+from ..building import unwrapped
 from ..commands.errors import UserError
 from .newest_valid import newest_valid
 from .stop import Stop, stop_together
@@ -64,7 +64,7 @@ class BadLossHook(Hook):
             raise UserError(
                 "on a bad loss: rollback is for mmengine's Runner with one optimizer; use skip"
             )
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         if not hasattr(model, "parse_losses"):
             print_log(f"the losses of {type(model).__name__} are not looked at", logger="current")
             return
@@ -72,7 +72,7 @@ class BadLossHook(Hook):
         runner.model.train_step = self._guarded(runner, model, runner.model.train_step)
 
     def after_train(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         for owner, name in ((model, "parse_losses"), (runner.model, "train_step")):
             vars(owner).pop(name, None)
 
