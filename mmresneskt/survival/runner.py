@@ -7,16 +7,19 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook, Hook, LoggerHook
 from mmengine.registry import HOOKS, LOOPS
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 from .checkpoint_hook import WholeCheckpointHook
 from .exact_resume import ExactResumeHook
+from .logger_hook import OneWriterLoggerHook
 from .losses import BadLossHook
 from .positions import by_position
 from .signals import StopOnSignalHook
+
+_EXCHANGED = {CheckpointHook: WholeCheckpointHook, LoggerHook: OneWriterLoggerHook}
 
 
 @functools.cache
@@ -56,8 +59,9 @@ class _Surviving:
     _endless: bool | None = None  # while the training loop is built: whether its data has no end
 
     def register_hook(self: Runner, hook: Hook | dict, priority: str | int | None = None) -> None:
-        if isinstance(hook, dict) and _class_of(hook["type"]) is CheckpointHook:
-            hook = {**hook, "type": WholeCheckpointHook}
+        if isinstance(hook, dict):
+            kind = hook["type"]
+            hook = {**hook, "type": _EXCHANGED.get(_class_of(kind), kind)}
         super().register_hook(hook, priority)
 
     def build_train_loop(self: Runner, loop: BaseLoop | dict) -> BaseLoop:
