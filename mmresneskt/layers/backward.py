@@ -20,4 +20,9 @@ def by_hand(*inputs: Tensor) -> bool:
     The operation is plain without a gradient, as in inference and in an export. A compiler
     derives the backward pass from the same plain operation, and chooses itself what to keep.
     """
-    return not _is_compiling() and not torch.jit.is_tracing() and is_recorded(*inputs)
+    return is_eager() and is_recorded(*inputs)
+
+
+def is_eager() -> bool:
+    """Whether operations are run, and not only seen by a compiler or an exporter."""
+    return not _is_compiling() and not torch.jit.is_tracing()

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from . import fused
 from .backward import by_hand, is_recorded
 
 GATES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -48,6 +49,9 @@ class _SigmoidGate(Function):
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         out, u = ctx.saved_tensors
+        if fused.usable(out):
+            scale = 2.0 if ctx.gate == "double_sigmoid" else 1.0
+            return *fused.gate_backward(grad, out, u, scale), None
         product = grad * out
         grad_u = product.unflatten(1, (u.size(1), -1)).sum(2, dtype=u.dtype)
         grad_u.mul_(torch.sigmoid(-u))

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from .backward import by_hand
+from . import fused
+from .backward import by_hand, is_eager
 from .channel_pool import ChannelPool
 
 
@@ -29,8 +30,7 @@ def radix_sum_and_pool(splits: Tensor, weights: Tensor, pool: ChannelPool) -> tu
     """:func:`radix_sum`'s V of splits that are not below 0, and its pooled maps (N, K, 3, H, W)."""
     if by_hand(splits, weights):
         return _RadixSumAndPool.apply(splits, weights, pool.exponent(), pool)
-    v = _sum(splits, weights)
-    return v, pool(v, nonnegative=True)
+    return _sum_and_pool(splits, weights, pool)
 
 
 class _RadixSum(Function):
@@ -50,8 +50,7 @@ class _RadixSumAndPool(Function):
     def forward(
         ctx, splits: Tensor, weights: Tensor, p: float | Tensor, pool: ChannelPool
     ) -> tuple[Tensor, Tensor]:
-        v = _sum(splits, weights)
-        maps = pool(v, nonnegative=True)
+        v, maps = _sum_and_pool(splits, weights, pool)
         ctx.pool = pool
         ctx.p = p.detach() if isinstance(p, Tensor) else p
         ctx.save_for_backward(splits, weights, maps)
@@ -63,9 +62,19 @@ class _RadixSumAndPool(Function):
         ctx, grad_v: Tensor, grad_maps: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None, None]:
         splits, weights, maps = ctx.saved_tensors
+        if fused.poolable(ctx.pool) and fused.usable(splits):
+            grads = fused.radix_sum_and_pool_backward(*ctx.saved_tensors, grad_v, grad_maps, ctx.p)
+            return *grads, None, None
         v = _sum(splits, weights)
         grad, grad_p = ctx.pool.add_gradient(v, maps, grad_maps, ctx.p, grad_v, nonnegative=True)
         return *_gradients(grad.to(splits.dtype), splits, weights), grad_p, None
+
+
+def _sum_and_pool(splits: Tensor, weights: Tensor, pool: ChannelPool) -> tuple[Tensor, Tensor]:
+    if is_eager() and fused.poolable(pool) and fused.usable(splits):
+        return fused.radix_sum_and_pool(splits, weights, pool)
+    v = _sum(splits, weights)
+    return v, pool(v, nonnegative=True)
 
 
 def _sum(splits: Tensor, weights: Tensor) -> Tensor:

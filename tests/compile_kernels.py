@@ -1,0 +1,45 @@
+"""Compile the Triton kernels for an NVIDIA GPU that need not be there."""
+
+import sys
+
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, compile
+
+from mmresneskt.layers import fused
+from mmresneskt.layers import triton_kernels as kernels
+
+HALF = ("splits", "v", "grad_v", "grad_splits", "grad", "product")
+NUMBERS = ("least", "scale")
+SIZES = ("positions", "channels", "v_at", "v_next", "split_at", "split_next")
+EVEN = [["tt.divisibility", 16]]  # as Triton finds it at the start of a kernel
+
+
+def build(kernel, nhwc, capability):
+    """One kernel for half precision, two splits and a group of 256 channels."""
+    contiguous = ("v_next", "split_next") if nhwc else ("v_at", "split_at")
+    constants = dict(R=2, P=3, GROUP=256, **(fused._NHWC if nhwc else fused._NCHW))
+    constants.update(dict.fromkeys(contiguous, 1))
+    signature, values, attributes = {}, {}, {}
+    for index, name in enumerate(kernel.arg_names):
+        if name in constants:
+            signature[name], values[(index,)] = "constexpr", constants[name]
+        elif name in NUMBERS:
+            signature[name] = "fp32"
+        else:
+            signature[name] = "i32" if name in SIZES else "*fp16" if name in HALF else "*fp32"
+            attributes[(index,)] = EVEN
+    source = ASTSource(fn=kernel, signature=signature, constexprs=values, attrs=attributes)
+    return compile(source, target=GPUTarget("cuda", capability, 32)).asm
+
+
+for kernel in (
+    kernels.radix_sum_and_pool,
+    kernels.radix_sum_and_pool_backward,
+    kernels.gate_backward,
+):
+    for nhwc in (False, True):
+        text = build(kernel, nhwc, int(sys.argv[1]))["ptx"]
+        assert "ld.global.v4" in text
+        assert "st.global.v4" in text
+        assert ".local" not in text
+        print(kernel.__name__, "ok")

@@ -1,0 +1,201 @@
+"""The Triton kernels: on a GPU where there is one, else by Triton's interpreter.
+
+They are held against float64, against the eager operations and, as far as a machine without
+a GPU can, against the compiler.
+"""
+
+import copy
+import subprocess
+import sys
+import warnings
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmresneskt import ResNeSkt
+from mmresneskt.layers import ChannelPool, fused
+from mmresneskt.layers.gate import apply_gate
+from mmresneskt.layers.radix_sum import radix_sum_and_pool
+
+from .helpers import ROOT
+
+triton = pytest.importorskip("triton")
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+LAYOUTS = [torch.contiguous_format, torch.channels_last]
+
+
+@pytest.fixture
+def everywhere(monkeypatch):
+    """Have the kernels used on CPUs too, and count their starts."""
+    starts = []
+    launch = fused._launch
+    monkeypatch.setattr(fused, "usable", lambda x: x.dtype in fused._DTYPES)
+    monkeypatch.setattr(fused, "_launch", lambda *a, **k: (starts.append(a[0]), launch(*a, **k)))
+    return starts
+
+
+def attend(splits, weights, u, pool):
+    v, maps = radix_sum_and_pool(splits, weights, pool)
+    return apply_gate(v, u, "double_sigmoid"), maps
+
+
+def results(case, dtype, layout):
+    """Product, maps and the gradients of all inputs."""
+    splits, weights, u, grad, grad_maps, pool = case
+    splits, grad = (x.to(dtype).to(memory_format=layout) for x in (splits, grad))
+    wide = torch.float64 if dtype is torch.float64 else torch.float32
+    leaves = [splits, weights.to(wide), u.to(wide)]
+    leaves = [leaf.to(DEVICE).requires_grad_() for leaf in leaves]
+    product, maps = attend(*leaves, pool)
+    grads = grad.to(DEVICE), grad_maps.to(DEVICE, wide)
+    found = torch.autograd.grad((product, maps), leaves, grads)
+    assert product.dtype == found[0].dtype == dtype
+    assert product.is_contiguous(memory_format=layout)
+    return [x.detach().double() for x in (product, maps, *found)]
+
+
+def draw(n=2, radix=2, groups=1, width=6, height=5, length=7, p=3.0, seed=0):
+    """Splits of whole numbers and weights of quarters, whose V is exact in every type."""
+    torch.manual_seed(seed)
+    channels = groups * width
+    splits = torch.randint(0, 8, (n, radix * channels, height, length)).float()
+    weights = torch.randint(1, 4, (n, radix, channels, 1, 1)) / 4
+    u = torch.randn(n, groups, height, length)
+    grad = torch.randn(n, channels, height, length)
+    return (
+        splits,
+        weights,
+        u,
+        grad,
+        torch.randn(n, groups, 3, height, length),
+        ChannelPool(p, groups=groups),
+    )
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    n=st.integers(1, 3),
+    radix=st.integers(1, 3),
+    groups=st.integers(1, 3),
+    width=st.sampled_from([1, 5, 16, 17, 64, 70]),
+    height=st.integers(1, 9),
+    length=st.integers(1, 15),
+    p=st.sampled_from([2, 3.0, 4]),
+    layout=st.sampled_from(LAYOUTS),
+)
+def test_equal_float64(n, radix, groups, width, height, length, p, layout):
+    case = draw(n, radix, groups, width, height, length, p)
+    wanted = results(case, torch.float64, torch.contiguous_format)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fused, "usable", lambda x: True)
+        found = results(case, torch.float32, layout)
+    for mine, other in zip(found, wanted):
+        torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-5 * other.abs().max().item())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_as_near_to_float64_as_eager(dtype, layout, everywhere, monkeypatch):
+    case = draw(groups=2, width=24)
+    found = results(case, dtype, layout)
+    assert len(everywhere) == 3
+    monkeypatch.setattr(fused, "usable", lambda x: False)
+    eager = results(case, dtype, layout)
+    wanted = results(case, torch.float64, layout)
+    # the interpreter cuts bfloat16 off instead of rounding it
+    factor = 2 if dtype is torch.bfloat16 and DEVICE.type == "cpu" else 1
+    for mine, other, exact in zip(found, eager, wanted):
+        assert (mine - exact).norm() <= factor * (other - exact).norm() + 1e-6 * exact.norm()
+
+
+@pytest.mark.parametrize("spatial_groups", [1, 4])
+def test_a_whole_network_trains_and_predicts_the_same(spatial_groups, everywhere, monkeypatch):
+    torch.manual_seed(0)
+    fresh = ResNeSkt(14, base_channels=8, stem_channels=8, spatial_groups=spatial_groups)
+    for name, parameter in fresh.named_parameters():
+        if "kernels" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    images = torch.randn(2, 3, 64, 64, device=DEVICE)
+    found = []
+    for usable in (fused.usable, lambda x: False):
+        monkeypatch.setattr(fused, "usable", usable)
+        net = copy.deepcopy(fresh).to(DEVICE).train()
+        sum(x.square().mean() for x in net(images)).backward()
+        grads = {name: p.grad for name, p in net.named_parameters()}
+        with torch.no_grad():
+            found.append((grads, net.eval()(images)))
+    blocks = 4
+    assert len(everywhere) == 3 * blocks + blocks
+    (grads, out), (eager_grads, eager_out) = found
+    torch.testing.assert_close(out, eager_out, rtol=1e-4, atol=1e-5)
+    # batch norms over few values make much of rounding; wrong wiring is far beyond this
+    largest = max(grad.norm() for grad in eager_grads.values())
+    for name, grad in eager_grads.items():
+        assert (grads[name] - grad).norm() <= 5e-3 * grad.norm() + 1e-5 * largest, name
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_inputs_in_another_layout_than_the_gradient(layout, everywhere):
+    other = LAYOUTS[1 - LAYOUTS.index(layout)]
+    splits, weights, u, grad, grad_maps, pool = draw()
+    leaves = [x.to(DEVICE).requires_grad_() for x in (splits.to(memory_format=layout), weights, u)]
+    outs = attend(*leaves, pool)
+    grads = []
+    for form in LAYOUTS:
+        given = grad.to(DEVICE, memory_format=form), grad_maps.to(DEVICE)
+        grads.append(torch.autograd.grad(outs, leaves, given, retain_graph=True))
+    torch.testing.assert_close(*grads)
+    assert other != layout
+
+
+def test_only_what_the_kernels_know_is_given_to_them():
+    assert fused.poolable(ChannelPool(3.0))
+    assert not any(fused.poolable(ChannelPool(p)) for p in (1.0, 2.5, 5.0))
+    assert not fused.poolable(ChannelPool(3.0, trainable=True))
+    assert not fused.usable(torch.zeros(1, 2, 3, 3))  # the CPU's are the eager operations
+
+
+@pytest.mark.parametrize("dtype", fused._DTYPES)
+def test_a_device_that_is_right_passes_the_trial(dtype):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fused._is_right.__wrapped__(DEVICE, dtype)
+
+
+def test_a_device_that_errs_or_fails_is_left_to_eager_operations(monkeypatch):
+    def half(*args, **kwargs):
+        v, maps = radix_sum_and_pool(*args)
+        return v, maps / 2
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("Failed to find C compiler")
+
+    for broken, reason in ((half, "not close"), (fail, "C compiler")):
+        monkeypatch.setattr(fused, "radix_sum_and_pool", broken)
+        with pytest.warns(UserWarning, match=f"not using Triton on .*{reason}"):
+            assert not fused._is_right.__wrapped__(DEVICE, torch.float32)
+
+
+def test_the_trial_draws_nothing_from_the_trainings_generators():
+    torch.manual_seed(0)
+    fused._is_right.__wrapped__(DEVICE, torch.float32)
+    found = torch.rand(3)
+    torch.manual_seed(0)
+    assert torch.equal(found, torch.rand(3))
+
+
+@pytest.mark.parametrize("capability", [80, 90])
+def test_the_kernels_compile_for_gpus_with_wide_reads_and_nothing_spilt(capability, tmp_path):
+    """In a process of its own: in this one the interpreter may be at work."""
+    script = ROOT / "tests" / "compile_kernels.py"
+    done = subprocess.run(
+        [sys.executable, script, str(capability)],
+        env={"TRITON_CACHE_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("ok") == 6
