@@ -43,12 +43,12 @@ def measure(variants: Sequence[Variant], images: Tensor, rounds: int) -> list[Me
 def steps_of(variants: Sequence[Variant], images: Tensor) -> dict[Variant, Callable[[], None]]:
     """One step of each on the same images (N, 3, H, W).
 
-    Variants of one network and layout share their weights.
+    Variants of one network, mode and layout share their weights.
     """
-    models: dict[tuple[str, str], nn.Module] = {}
+    models: dict[tuple[str, str, str], nn.Module] = {}
     steps = {}
     for variant in variants:
-        key = (variant.network, variant.layout)
+        key = (variant.network, variant.mode, variant.layout)
         layout = LAYOUTS[variant.layout]
         if key not in models:
             model = build_network(variant.network)

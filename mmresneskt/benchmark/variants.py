@@ -44,11 +44,13 @@ def step(variant: Variant, model: nn.Module, images: Tensor) -> Callable[[], obj
     """A function that runs the variant once.
 
     Args:
-        model: in the variant's layout, on the images' device; it is trained in place.
+        model: in the variant's layout, on the images' device; it is put into the variant's mode,
+            and trained in place.
         images: (N, 3, H, W).
     """
-    run = _compile(model) if variant.compiled else model
     training = variant.mode == "training"
+    model.train(training)
+    run = _compile(model) if variant.compiled else model
     device = images.device.type
     precision = getattr(torch, variant.precision)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
@@ -61,12 +63,10 @@ def step(variant: Variant, model: nn.Module, images: Tensor) -> Callable[[], obj
             return run(images)
 
     def infer() -> None:
-        model.train(False)
         with torch.no_grad():
             forward()
 
     def train() -> None:
-        model.train(True)
         scaler.scale(forward().float().mean()).backward()
         scaler.step(optimizer)
         scaler.update()

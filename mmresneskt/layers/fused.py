@@ -48,8 +48,10 @@ def poolable(pool: ChannelPool) -> bool:
 def radix_sum_and_pool(splits: Tensor, weights: Tensor, pool: ChannelPool) -> tuple[Tensor, Tensor]:
     """V (N, C, H, W) and its maps (N, K, 3, H, W), as the function of that name in radix_sum."""
     n, radix, channels = weights.shape[:3]
-    v = splits.new_empty(n, channels, *splits.shape[2:]).to(memory_format=_layout(splits))
-    maps = splits.new_empty(n, pool.groups, 3, *splits.shape[2:], dtype=torch.float32)
+    size = splits.shape[2:]
+    kind = dict(dtype=splits.dtype, device=splits.device, memory_format=_layout(splits))
+    v = torch.empty(n, channels, *size, **kind)
+    maps = splits.new_empty(n, pool.groups, 3, *size, dtype=torch.float32)
     tensors = (splits, weights.contiguous(), v, maps)
     extra = (*_steps(splits), pool.eps**pool.p)
     _launch(kernels.radix_sum_and_pool, v, pool.groups, tensors, extra, R=radix, P=int(pool.p))
