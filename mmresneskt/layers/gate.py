@@ -34,7 +34,7 @@ def apply_gate(v: Tensor, u: Tensor, gate: str, in_place: bool = False) -> Tenso
         return _SigmoidGate.apply(v, u, gate)
     # of what is traced, ONNX's exporter takes reads of V for later than this
     in_place = in_place and not is_recorded(v, u) and not torch.jit.is_tracing()
-    return _multiply(v, GATES[gate](u), in_place)
+    return _multiply(v, GATES[gate](u), v if in_place else None)
 
 
 class _SigmoidGate(Function):
@@ -55,15 +55,17 @@ class _SigmoidGate(Function):
         product = grad * out
         grad_u = product.unflatten(1, (u.size(1), -1)).sum(2, dtype=u.dtype)
         grad_u.mul_(torch.sigmoid(-u))
-        return _multiply(grad, GATES[ctx.gate](u)), grad_u, None
+        return _multiply(grad, GATES[ctx.gate](u), product), grad_u, None
 
 
-def _multiply(v: Tensor, factor: Tensor, in_place: bool = False) -> Tensor:
+def _multiply(v: Tensor, factor: Tensor, out: Tensor | None = None) -> Tensor:
+    """V times its factor, group by group; ``out``, which may be V, takes it without a gradient."""
     factor = factor.to(v.dtype)
-    if factor.size(1) == 1:
-        return v.mul_(factor) if in_place else v * factor
-    grouped, factor = v.unflatten(1, (factor.size(1), -1)), factor.unsqueeze(2)
-    if in_place:
-        grouped.mul_(factor)
-        return v
-    return (grouped * factor).flatten(1, 2)
+    groups = factor.size(1)
+    if groups == 1:
+        return torch.mul(v, factor, out=out)
+    grouped, factor = v.unflatten(1, (groups, -1)), factor.unsqueeze(2)
+    if out is None:
+        return (grouped * factor).flatten(1, 2)
+    torch.mul(grouped, factor, out=out.unflatten(1, (groups, -1)))
+    return out

@@ -89,9 +89,10 @@ def _sum(splits: Tensor, weights: Tensor) -> Tensor:
 def _gradients(grad: Tensor, splits: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """With respect to the splits and the weights, given V's."""
     radix = weights.size(1)
-    grad_splits, grad_weights = torch.empty_like(splits), []
+    grad_splits, grad_weights, product = torch.empty_like(splits), [], torch.empty_like(grad)
     parts = (splits.chunk(radix, dim=1), grad_splits.chunk(radix, dim=1))
     for split, part, weight in zip(*parts, weights.to(grad.dtype).unbind(1)):
         torch.mul(grad, weight, out=part)
-        grad_weights.append((grad * split).sum((2, 3), keepdim=True, dtype=weights.dtype))
+        torch.mul(grad, split, out=product)
+        grad_weights.append(product.sum((2, 3), keepdim=True, dtype=weights.dtype))
     return grad_splits, torch.stack(grad_weights, dim=1)
