@@ -42,7 +42,7 @@ class _RadixSum(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
-        return _gradients(grad, *ctx.saved_tensors)
+        return _gradients(grad, *ctx.saved_tensors, torch.empty_like(grad))
 
 
 class _RadixSumAndPool(Function):
@@ -67,7 +67,7 @@ class _RadixSumAndPool(Function):
             return *grads, None, None
         v = _sum(splits, weights)
         grad, grad_p = ctx.pool.add_gradient(v, maps, grad_maps, ctx.p, grad_v, nonnegative=True)
-        return *_gradients(grad.to(splits.dtype), splits, weights), grad_p, None
+        return *_gradients(grad.to(splits.dtype), splits, weights, v), grad_p, None
 
 
 def _sum_and_pool(splits: Tensor, weights: Tensor, pool: ChannelPool) -> tuple[Tensor, Tensor]:
@@ -86,10 +86,12 @@ def _sum(splits: Tensor, weights: Tensor) -> Tensor:
     return v
 
 
-def _gradients(grad: Tensor, splits: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """With respect to the splits and the weights, given V's."""
+def _gradients(
+    grad: Tensor, splits: Tensor, weights: Tensor, product: Tensor
+) -> tuple[Tensor, Tensor]:
+    """With respect to the splits and the weights, given V's; ``product`` is room of its size."""
     radix = weights.size(1)
-    grad_splits, grad_weights, product = torch.empty_like(splits), [], torch.empty_like(grad)
+    grad_splits, grad_weights = torch.empty_like(splits), []
     parts = (splits.chunk(radix, dim=1), grad_splits.chunk(radix, dim=1))
     for split, part, weight in zip(*parts, weights.to(grad.dtype).unbind(1)):
         torch.mul(grad, weight, out=part)
