@@ -7,7 +7,7 @@ import pytest
 import torch
 
 if not torch.cuda.is_available():  # before Triton is imported
-    os.environ.setdefault("TRITON_INTERPRET", "1")
+    os.environ["TRITON_INTERPRET"] = "1"
 
 import mmresneskt  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""The spatial attention's passes over V by Triton, with one read each.
+"""The spatial attention's passes over V as three Triton kernels.
 
 Eager operations go over V some thirty times in a training step, in float32 even where V is in
 half precision. They take over where Triton, its C compiler or a GPU is missing, and under
@@ -8,6 +8,7 @@ half precision. They take over where Triton, its C compiler or a GPU is missing,
 from __future__ import annotations
 
 import functools
+import threading
 import warnings
 
 import torch
@@ -19,7 +20,7 @@ try:
     import triton
 
     from . import triton_kernels as kernels
-except ImportError:  # torch for CPUs, Windows, macOS
+except Exception:  # no Triton (torch for CPUs, Windows, macOS), or no source that it could read
     triton = None
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32)
@@ -28,21 +29,22 @@ _POWERS = (2, 3, 4)
 _NCHW, _NHWC = dict(BLOCK=128, CHANNELS=16), dict(BLOCK=32, CHANNELS=64)
 
 
-def usable(x: Tensor) -> bool:
-    """Whether the kernels take x (N, C, H, W), and are right on its device."""
+def usable(x: Tensor, pool: ChannelPool | None = None) -> bool:
+    """Whether the kernels take x (N, C, H, W) and its pooling, and are right on its device.
+
+    Of GeM they know small whole numbers as the exponent.
+    """
     return (
         triton is not None
+        and type(x) is Tensor  # with memory of its own
         and x.is_cuda
         and x.dtype in _DTYPES
-        and x.numel() > 0
+        and 0 < x.numel() < x.size(0) * 2**31  # a sample is indexed in 32 bits,
+        and x.size(0) < 2**16  # the batch by an axis of the grid
         and (x.is_contiguous() or _is_nhwc(x))
+        and (pool is None or (pool.log_p is None and pool.p in _POWERS))
         and _is_right(x.device, x.dtype)
     )
-
-
-def poolable(pool: ChannelPool) -> bool:
-    """Whether the kernels know a pooling: GeM with a small whole number as its exponent."""
-    return pool.log_p is None and pool.p in _POWERS
 
 
 def radix_sum_and_pool(splits: Tensor, weights: Tensor, pool: ChannelPool) -> tuple[Tensor, Tensor]:
@@ -62,16 +64,14 @@ def radix_sum_and_pool_backward(
     splits: Tensor, weights: Tensor, maps: Tensor, grad_v: Tensor, grad_maps: Tensor, p: float
 ) -> tuple[Tensor, Tensor]:
     """The gradients in the splits and in the weights (N, R, C, 1, 1), from V's and the maps'."""
-    grad_v = grad_v.contiguous(memory_format=_layout(splits))
+    layout = _layout(splits)
+    splits, grad_v = (x.contiguous(memory_format=layout) for x in (splits, grad_v))
     grad_splits = torch.empty_like(splits)
     parts = splits.new_empty(_grid(grad_v, 1)[0], *weights.shape, dtype=torch.float32)
     tensors = (splits, weights.contiguous(), maps, grad_maps.contiguous(), grad_v)
-    _launch(
-        kernels.radix_sum_and_pool_backward,
-        *(grad_v, maps.size(1), (*tensors, grad_splits, parts), _steps(splits)),
-        R=weights.size(1),
-        P=int(p),
-    )
+    tensors += (grad_splits, parts)
+    kernel, sizes = kernels.radix_sum_and_pool_backward, dict(R=weights.size(1), P=int(p))
+    _launch(kernel, grad_v, maps.size(1), tensors, _steps(splits), **sizes)
     return grad_splits, parts.sum(0).to(weights.dtype)
 
 
@@ -85,12 +85,13 @@ def gate_backward(grad: Tensor, product: Tensor, u: Tensor, scale: float) -> tup
 
 
 def _launch(
-    kernel: object, v: Tensor, groups: int, tensors: tuple, extra: tuple, **constants: int
+    kernel: object, like: Tensor, groups: int, tensors: tuple, extra: tuple, **constants: int
 ) -> None:
-    sizes = (v.shape[2] * v.shape[3], v.size(1), *_steps(v))
-    constants.update(_tile(v), GROUP=v.size(1) // groups)
-    with torch.cuda.device_of(v):
-        kernel[_grid(v, groups)](*tensors, *sizes, *extra, **constants)
+    """Start a kernel over the positions of all samples and groups; ``like`` is as V is."""
+    sizes = (like.shape[2] * like.shape[3], like.size(1), *_steps(like))
+    constants.update(_tile(like), GROUP=like.size(1) // groups)
+    with torch.cuda.device_of(like):
+        kernel[_grid(like, groups)](*tensors, *sizes, *extra, **constants)
 
 
 def _grid(v: Tensor, groups: int) -> tuple[int, int, int]:
@@ -116,40 +117,58 @@ def _is_nhwc(x: Tensor) -> bool:
 
 @functools.cache
 def _is_right(device: torch.device, dtype: torch.dtype) -> bool:
-    """Try the kernels on a device, once: where they fail or err they cost speed, not results."""
-    try:
-        with torch.autocast(device.type, enabled=False), torch.enable_grad():
+    """Try the kernels on a device, once: where they fail or err, eager operations stay."""
+    errors = []
+
+    def run() -> None:
+        try:
             for layout in (torch.contiguous_format, torch.channels_last):
-                _compare(device, dtype, layout)
-    except Exception as error:  # whatever a compiler or a driver raises
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        warnings.warn(f"not using Triton on {device}: {reason}", stacklevel=2)
-        return False
-    return True
+                _compare(device, dtype, layout, 20, (9, 15))
+                _compare(device, dtype, layout, 160, (12, 12))  # several tiles, of even sizes
+        except Exception as error:  # whatever a compiler or a driver raises
+            errors.append(error)
+
+    # of its own: what is recorded, cast or checkpointed around the first call is not there
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    for error in errors:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        warnings.warn(f"not using Triton for {dtype} on {device}: {reason}", stacklevel=2)
+    return not errors
 
 
-def _compare(device: torch.device, dtype: torch.dtype, layout: torch.memory_format) -> None:
+def _compare(
+    device: torch.device,
+    dtype: torch.dtype,
+    layout: torch.memory_format,
+    channels: int,
+    size: tuple[int, int],
+) -> None:
     """Hold the kernels against the equations, written out and derived by autograd.
 
     Raises:
         AssertionError: a result is another one.
     """
     generator = torch.Generator().manual_seed(0)  # not the one that the training draws from
+    kind = dict(generator=generator, device="cpu", dtype=torch.float32)
     pool = ChannelPool(groups=2)
 
     def draw(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator).to(device)
+        return torch.randn(shape, **kind).to(device)
 
-    def count(least: int, most: int, *shape: int) -> Tensor:
-        return torch.randint(least, most + 1, shape, generator=generator).to(device)
-
-    # V is exact in any type: rounded the other way, another channel could be the largest
-    splits = count(0, 7, 2, 40, 9, 15).to(dtype).to(memory_format=layout).requires_grad_()
-    weights = count(1, 3, 2, 2, 20, 1, 1).div(4).requires_grad_()
-    u = draw(2, 2, 9, 15).requires_grad_()
-    exact = (splits.float().unflatten(1, (2, 20)) * weights).sum(1)
-    maps = pool(exact)
-    product = (exact.unflatten(1, (2, 10)) * (2 * u.sigmoid()).unsqueeze(2)).flatten(1, 2)
+    if dtype is torch.float32:
+        splits = draw(2, 2 * channels, *size).relu()
+        weights = draw(2, 2, channels, 1, 1).sigmoid()
+    else:  # V is exact: rounded the other way, another channel could be the largest
+        splits = torch.randint(8, (2, 2 * channels, *size), **kind).to(device)
+        weights = torch.randint(1, 4, (2, 2, channels, 1, 1), **kind).to(device) / 4
+    splits = splits.to(dtype).to(memory_format=layout).requires_grad_()
+    weights.requires_grad_()
+    u = draw(2, 2, *size).requires_grad_()
+    v = (splits.float().unflatten(1, (2, channels)) * weights).sum(1)
+    maps = pool(v)
+    product = (v.unflatten(1, (2, -1)) * (2 * u.sigmoid()).unsqueeze(2)).flatten(1, 2)
     grad, grad_maps = draw(*product.shape).to(dtype), draw(*maps.shape)
     torch.autograd.backward((product, maps), (grad.float(), grad_maps))
 
@@ -159,7 +178,7 @@ def _compare(device: torch.device, dtype: torch.dtype, layout: torch.memory_form
         found = radix_sum_and_pool_backward(splits, weights, found_maps, grad_v, grad_maps, pool.p)
     tolerance = 1e-4 if dtype is torch.float32 else 5e-2
     for mine, wanted in zip(
-        (found_v, found_maps, grad_u, *found), (exact, maps, u.grad, splits.grad, weights.grad)
+        (found_v, found_maps, grad_u, *found), (v, maps, u.grad, splits.grad, weights.grad)
     ):
         limit = tolerance * wanted.abs().max().item()
         torch.testing.assert_close(mine.float(), wanted.float(), rtol=tolerance, atol=limit)

@@ -51,6 +51,7 @@ class _RadixSumAndPool(Function):
         ctx, splits: Tensor, weights: Tensor, p: float | Tensor, pool: ChannelPool
     ) -> tuple[Tensor, Tensor]:
         v, maps = _sum_and_pool(splits, weights, pool)
+        ctx.fused = fused.usable(splits, pool)
         ctx.pool = pool
         ctx.p = p.detach() if isinstance(p, Tensor) else p
         ctx.save_for_backward(splits, weights, maps)
@@ -62,16 +63,19 @@ class _RadixSumAndPool(Function):
         ctx, grad_v: Tensor, grad_maps: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None, None]:
         splits, weights, maps = ctx.saved_tensors
-        if fused.poolable(ctx.pool) and fused.usable(splits):
-            grads = fused.radix_sum_and_pool_backward(*ctx.saved_tensors, grad_v, grad_maps, ctx.p)
-            return *grads, None, None
+        if ctx.fused:
+            return (
+                *fused.radix_sum_and_pool_backward(splits, weights, maps, grad_v, grad_maps, ctx.p),
+                None,
+                None,
+            )
         v = _sum(splits, weights)
         grad, grad_p = ctx.pool.add_gradient(v, maps, grad_maps, ctx.p, grad_v, nonnegative=True)
         return *_gradients(grad.to(splits.dtype), splits, weights, v), grad_p, None
 
 
 def _sum_and_pool(splits: Tensor, weights: Tensor, pool: ChannelPool) -> tuple[Tensor, Tensor]:
-    if is_eager() and fused.poolable(pool) and fused.usable(splits):
+    if is_eager() and fused.usable(splits, pool):
         return fused.radix_sum_and_pool(splits, weights, pool)
     v = _sum(splits, weights)
     return v, pool(v, nonnegative=True)

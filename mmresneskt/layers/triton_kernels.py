@@ -26,7 +26,8 @@ def _v(splits, weights, channels, split_next, inside, channel_inside, R: tl.cons
     for r in tl.static_range(1, R):
         split = tl.load(splits + r * channels * split_next, mask=inside, other=0.0)
         weight = tl.load(weights + r * channels, mask=channel_inside, other=0.0)
-        total += split.to(tl.float32) * weight.to(tl.float32)
+        # spelt out: a compiler may round either product first, and each loop over V in its own way
+        total = tl.fma(split.to(tl.float32), weight.to(tl.float32), total)
     return total.to(splits.dtype.element_ty).to(tl.float32)  # as it is stored
 
 
@@ -111,8 +112,8 @@ def radix_sum_and_pool_backward(
     weights += sample * (R * channels)
     grad_weights += (tl.program_id(0) * tl.num_programs(1) + sample) * (R * channels)
 
-    # the largest value and how many channels share it; not the one in maps, from which
-    # another compilation may differ in the last bit
+    # the largest value and how many channels share it; not the one in maps, from which that of
+    # another kernel may differ in the last bit
     largest = tl.zeros((BLOCK, CHANNELS), tl.float32)
     count = tl.zeros((BLOCK, CHANNELS), tl.float32)
     for start in range(0, GROUP, CHANNELS):
@@ -177,7 +178,7 @@ def gate_backward(
     at_inside = at < positions
     offset = sample * (channels * positions) + at * v_at
     u_offset = (sample * groups + k) * positions + at
-    gate_u = tl.load(u + u_offset, mask=at_inside, other=0.0)
+    gate_u = tl.load(u + u_offset, mask=at_inside, other=0.0).to(tl.float32)
     factor = scale * tl.sigmoid(gate_u)
 
     total = tl.zeros((BLOCK, CHANNELS), tl.float32)
