@@ -30,7 +30,8 @@ def radix_sum_and_pool(splits: Tensor, weights: Tensor, pool: ChannelPool) -> tu
     """:func:`radix_sum`'s V of splits that are not below 0, and its pooled maps (N, K, 3, H, W)."""
     if by_hand(splits, weights):
         return _RadixSumAndPool.apply(splits, weights, pool.exponent(), pool)
-    return _sum_and_pool(splits, weights, pool)
+    by_triton = is_eager() and fused.usable(splits, pool)
+    return _sum_and_pool(splits, weights, pool, by_triton)
 
 
 class _RadixSum(Function):
@@ -50,8 +51,8 @@ class _RadixSumAndPool(Function):
     def forward(
         ctx, splits: Tensor, weights: Tensor, p: float | Tensor, pool: ChannelPool
     ) -> tuple[Tensor, Tensor]:
-        v, maps = _sum_and_pool(splits, weights, pool)
-        ctx.fused = fused.usable(splits, pool)
+        ctx.by_triton = fused.usable(splits, pool)
+        v, maps = _sum_and_pool(splits, weights, pool, ctx.by_triton)
         ctx.pool = pool
         ctx.p = p.detach() if isinstance(p, Tensor) else p
         ctx.save_for_backward(splits, weights, maps)
@@ -63,19 +64,18 @@ class _RadixSumAndPool(Function):
         ctx, grad_v: Tensor, grad_maps: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None, None]:
         splits, weights, maps = ctx.saved_tensors
-        if ctx.fused:
-            return (
-                *fused.radix_sum_and_pool_backward(splits, weights, maps, grad_v, grad_maps, ctx.p),
-                None,
-                None,
-            )
+        if ctx.by_triton:
+            tensors = (splits, weights, maps, grad_v, grad_maps)
+            return *fused.radix_sum_and_pool_backward(*tensors, ctx.p), None, None
         v = _sum(splits, weights)
         grad, grad_p = ctx.pool.add_gradient(v, maps, grad_maps, ctx.p, grad_v, nonnegative=True)
         return *_gradients(grad.to(splits.dtype), splits, weights, v), grad_p, None
 
 
-def _sum_and_pool(splits: Tensor, weights: Tensor, pool: ChannelPool) -> tuple[Tensor, Tensor]:
-    if is_eager() and fused.usable(splits, pool):
+def _sum_and_pool(
+    splits: Tensor, weights: Tensor, pool: ChannelPool, by_triton: bool
+) -> tuple[Tensor, Tensor]:
+    if by_triton:
         return fused.radix_sum_and_pool(splits, weights, pool)
     v = _sum(splits, weights)
     return v, pool(v, nonnegative=True)

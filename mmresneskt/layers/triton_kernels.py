@@ -19,16 +19,34 @@ def _power(x, P: tl.constexpr):
 
 
 @triton.jit
-def _v(splits, weights, channels, split_next, inside, channel_inside, R: tl.constexpr):
-    """A tile of V, from the pointers to the first split's and the first weights' tile."""
+def _tile_of_v(
+    splits,  # the pointers to the positions, in the first channel
+    weights,  # the pointer to the sample's first
+    start,  # of the tile's channels within the group
+    k,
+    at_inside,
+    channels,
+    split_next,
+    R: tl.constexpr,
+    GROUP: tl.constexpr,
+    CHANNELS: tl.constexpr,
+):
+    """A tile of V, its channels, which of these are the group's, and which values are V's."""
+    c = start + tl.arange(0, CHANNELS)[None, :]
+    c_inside = c < GROUP
+    inside = at_inside & c_inside
+    c = k * GROUP + c
+    splits += c * split_next
+    weights += c
     total = tl.load(splits, mask=inside, other=0.0).to(tl.float32)
-    total = total * tl.load(weights, mask=channel_inside, other=0.0).to(tl.float32)
+    total = total * tl.load(weights, mask=c_inside, other=0.0).to(tl.float32)
     for r in tl.static_range(1, R):
         split = tl.load(splits + r * channels * split_next, mask=inside, other=0.0)
-        weight = tl.load(weights + r * channels, mask=channel_inside, other=0.0)
+        weight = tl.load(weights + r * channels, mask=c_inside, other=0.0)
         # spelt out: a compiler may round either product first, and each loop over V in its own way
         total = tl.fma(split.to(tl.float32), weight.to(tl.float32), total)
-    return total.to(splits.dtype.element_ty).to(tl.float32)  # as it is stored
+    x = total.to(splits.dtype.element_ty).to(tl.float32)  # as it is stored
+    return x, c, c_inside, inside
 
 
 @triton.jit
@@ -63,11 +81,9 @@ def radix_sum_and_pool(
     largest = tl.zeros((BLOCK, CHANNELS), tl.float32)  # nothing is below 0
     powers = tl.zeros((BLOCK, CHANNELS), tl.float32)
     for start in range(0, GROUP, CHANNELS):
-        c = start + tl.arange(0, CHANNELS)[None, :]
-        c_inside = c < GROUP
-        inside = at_inside & c_inside
-        c = k * GROUP + c
-        x = _v(splits + c * split_next, weights + c, channels, split_next, inside, c_inside, R)
+        x, c, c_inside, inside = _tile_of_v(
+            splits, weights, start, k, at_inside, channels, split_next, R, GROUP, CHANNELS
+        )
         tl.store(v + c * v_next, x.to(v.dtype.element_ty), mask=inside)
         total += x
         largest = tl.maximum(largest, x)
@@ -117,11 +133,9 @@ def radix_sum_and_pool_backward(
     largest = tl.zeros((BLOCK, CHANNELS), tl.float32)
     count = tl.zeros((BLOCK, CHANNELS), tl.float32)
     for start in range(0, GROUP, CHANNELS):
-        c = start + tl.arange(0, CHANNELS)[None, :]
-        c_inside = c < GROUP
-        inside = at_inside & c_inside
-        c = k * GROUP + c
-        x = _v(splits + c * split_next, weights + c, channels, split_next, inside, c_inside, R)
+        x, c, c_inside, inside = _tile_of_v(
+            splits, weights, start, k, at_inside, channels, split_next, R, GROUP, CHANNELS
+        )
         count = tl.where(x > largest, 0.0, count)
         largest = tl.maximum(largest, x)
         count += tl.where((x == largest) & inside, 1.0, 0.0)
@@ -135,11 +149,9 @@ def radix_sum_and_pool_backward(
     grad_max = tl.load(grad_maps + positions, mask=at_inside, other=0.0) / tl.maximum(count, 1.0)
     grad_gem = tl.load(grad_maps + 2 * positions, mask=at_inside, other=0.0) / GROUP
     for start in range(0, GROUP, CHANNELS):
-        c = start + tl.arange(0, CHANNELS)[None, :]
-        c_inside = c < GROUP
-        inside = at_inside & c_inside
-        c = k * GROUP + c
-        x = _v(splits + c * split_next, weights + c, channels, split_next, inside, c_inside, R)
+        x, c, c_inside, inside = _tile_of_v(
+            splits, weights, start, k, at_inside, channels, split_next, R, GROUP, CHANNELS
+        )
         grad = tl.load(grad_v + c * v_next, mask=inside, other=0.0).to(tl.float32) + grad_mean
         grad += grad_gem * _power(x / gem, P - 1)
         grad += tl.where((x == maximum) & inside, grad_max, 0.0)
