@@ -1,6 +1,6 @@
 # SEResNeXt-50 32x4d, the paper's SENet-50, in the place of ResNeSkt-50: nothing else differs.
 _base_ = "faster_rcnn_resneskt_parcels.py"
-custom_imports = dict(imports=["mmresneskt", "mmresneskt.datasets", "mmpretrain.models"])
+custom_imports = dict(imports=["mmresneskt", "mmresneskt.data.detection", "mmpretrain.models"])
 model = dict(
     backbone=dict(
         _delete_=True,

@@ -1,22 +1,27 @@
 """ResNeSkt, a detection and classification backbone for MMDetection and MMPretrain.
 
-Importing the package registers the backbone, makes ``mmcv.ops`` importable where mmcv
-has no compiled operators, and makes mmengine load checkpoints without running code.
+Importing the package registers the backbone and calls :func:`mmresneskt.runtime.enable`, since
+a config's ``custom_imports`` can only import. The package's own command does so once it has read
+its command line, so that ``--help`` is quick and needs no MM library.
 """
 
-from .environment import require
+from __future__ import annotations
 
-require("mmengine", "mmcv")
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import checkpoint, ops  # noqa: E402
-from .backbones import ResNeSkt  # noqa: E402
-from .deploy import deploy  # noqa: E402
-from .pretrained import LoadReport, load_resnest  # noqa: E402
-from .pretrained_se import TimmSEPretrained  # noqa: E402
-from .registry import register_backbone  # noqa: E402
-from .swap import swap_backbone  # noqa: E402
+if TYPE_CHECKING:
+    from .registration import (
+        LoadReport,
+        ResNeSkt,
+        TimmSEPretrained,
+        deploy,
+        load_resnest,
+        swap_backbone,
+    )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "LoadReport",
     "ResNeSkt",
@@ -27,6 +32,24 @@ __all__ = [
     "swap_backbone",
 ]
 
-ops.install()
-checkpoint.install()
-register_backbone(ResNeSkt)
+
+def _is_command() -> bool:
+    """Whether Python was started as ``mmresneskt``, ``-m mmresneskt`` or a script of tools/."""
+    program = Path(sys.argv[0]) if sys.argv else Path()
+    if str(program) == "-m":  # while Python looks for the module
+        words = sys.orig_argv
+        return words[words.index("-m") + 1] == __name__
+    tools = Path(__file__).parent / ".mim" / "tools"
+    return program.stem == __name__ or program.resolve().parent == tools.resolve()
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import registration
+
+    return getattr(registration, name)
+
+
+if not _is_command():
+    from . import registration  # noqa: F401

@@ -1,9 +1,9 @@
 """What must hold of every mistake in a config, asked by the short test and the long one alike."""
 
-from mmresneskt.checks import Finding, find_problems
-from mmresneskt.commands.classes import set_classes
-from mmresneskt.commands.config import load_config
-from mmresneskt.commands.errors import UserError
+from mmresneskt.data.classes import set_classes
+from mmresneskt.runtime.config.load import load_config
+from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.preflight import Finding, find_problems
 
 from .helpers import ROOT
 from .test_broken_images import encoded

@@ -6,10 +6,10 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
-from mmresneskt.broken_images import Budget, Skips, guard
-from mmresneskt.checks.datasets import annotation_problems, dataset_problems
-from mmresneskt.checks.findings import Finding
-from mmresneskt.images import CorruptImage, decode_image
+from mmresneskt.runtime.broken_images import Budget, Skips, guard
+from mmresneskt.runtime.images import CorruptImage, decode_image
+from mmresneskt.runtime.preflight.datasets import annotation_problems, dataset_problems
+from mmresneskt.runtime.preflight.findings import Finding
 
 from .mutations import mutated_jpeg, mutated_json, mutated_xml, photograph, seeded
 from .test_broken_images import folder_with
@@ -61,7 +61,7 @@ def voc_tree(root):
 
 
 def _config(dataset):
-    custom = dict(imports=["mmresneskt.datasets"])
+    custom = dict(imports=["mmresneskt.data.detection"])
     loader = dict(batch_size=1, num_workers=0, dataset=dataset)
     return Config(dict(default_scope="mmdet", custom_imports=custom, train_dataloader=loader))
 

@@ -8,8 +8,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 
-from mmresneskt.layers import fused
-from mmresneskt.layers import triton_kernels as kernels
+from mmresneskt.network.fast import fused
+from mmresneskt.network.fast import triton_kernels as kernels
 
 HALF = ("splits", "v", "grad_v", "grad_splits", "grad", "product")
 NUMBERS = ("least", "scale")

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from mmresneskt.checkpoint import CheckpointError, load_file
+from mmresneskt.runtime.checkpoint import CheckpointError, load_file
 
 
 class Tiny(BaseModel):

@@ -33,7 +33,7 @@ def randomize(model: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def run_tool(name: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess:
-    """Run a script of tools/ as a user would, from the folder ``cwd``."""
+    """Run a command as a user would, from the folder ``cwd``."""
     command = _command(name, arguments)
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
 
@@ -47,4 +47,4 @@ def start_tool(name: str, *arguments: object, cwd: Path) -> subprocess.Popen:
 
 
 def _command(name: str, arguments: tuple) -> list[str]:
-    return [sys.executable, str(ROOT / "tools" / f"{name}.py"), *map(str, arguments)]
+    return [sys.executable, "-m", "mmresneskt", name, *map(str, arguments)]

@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from mmresneskt.commands.prepare_imagenet10 import main
+from mmresneskt.cli import call
 
 ALLOW = "--allow-other-counts"
 WNIDS = [
@@ -63,4 +63,4 @@ def contents(folder):
 
 def build(root, out, *options, workers=1):
     """The command, in this process."""
-    main([str(root), str(out), ALLOW, "--workers", str(workers), *options])
+    call("prepare-imagenet10", [str(root), str(out), ALLOW, "--workers", str(workers), *options])

@@ -14,8 +14,8 @@ from mmpretrain.datasets import CustomDataset
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mmresneskt.broken_images import LIST, Budget, Skips, UnusableImage, count_images, guard
-from mmresneskt.images import MAX_PIXELS, CorruptImage, check_image, decode_image
+from mmresneskt.runtime.broken_images import LIST, Budget, Skips, UnusableImage, count_images, guard
+from mmresneskt.runtime.images import MAX_PIXELS, CorruptImage, check_image, decode_image
 
 from .helpers import run_tool
 from .test_tools import CLASSIFIER

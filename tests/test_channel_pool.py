@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmresneskt.layers import ChannelPool
+from mmresneskt.network.channel_pool import ChannelPool
 
 from .reference import gem
 

@@ -15,10 +15,11 @@ from mmengine.fileio import LocalBackend, PetrelBackend, register_backend
 from mmengine.logging import MessageHub
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from mmresneskt import ResNeSkt, checkpoint
-from mmresneskt.checkpoint import CheckpointError
-from mmresneskt.checkpoint.allowed import allowed
-from mmresneskt.checkpoint.restricted_pickle import restricted_pickle
+from mmresneskt import ResNeSkt
+from mmresneskt.runtime import checkpoint
+from mmresneskt.runtime.checkpoint import CheckpointError
+from mmresneskt.runtime.checkpoint.allowed import allowed
+from mmresneskt.runtime.checkpoint.restricted_pickle import restricted_pickle
 
 from .attacks import Calls
 from .served import serve

@@ -11,10 +11,11 @@ import torch
 from mmengine.infer import BaseInferencer
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from mmresneskt.checkpoint import CheckpointError, load_file, trust
-from mmresneskt.checkpoint.allowed import allowed
-from mmresneskt.checkpoint.restricted_pickle import restricted_pickle
-from mmresneskt.commands import errors, predict, test, train
+from mmresneskt.cli import call, main
+from mmresneskt.runtime import errors
+from mmresneskt.runtime.checkpoint import CheckpointError, load_file, trust
+from mmresneskt.runtime.checkpoint.allowed import allowed
+from mmresneskt.runtime.checkpoint.restricted_pickle import restricted_pickle
 
 from .attacks import attacks, raw_attacks
 from .damage import train as train_tiny
@@ -43,11 +44,11 @@ def write_attack(attack, file, legacy=False, place="meta"):
     return file
 
 
-def fails(main, *arguments, capsys):
+def fails(name, *arguments, capsys):
     """What a command says that ends with exit code 2."""
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
-        errors.run(main, [str(a) for a in arguments])
+        main([name, *map(str, arguments)])
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert ended.value.code == 2
     assert len(said) == 1
@@ -97,13 +98,13 @@ def test_the_commands_end_with_one_line(marker, monkeypatch, capsys):
     file = write_attack(attacks(marker)["os.system"], marker.with_name("bad.pth"))
     small = [*DEPTH, *(f"{part}_dataloader.dataset.num_images=4" for part in PARTS)]
     predicting = ["x.png", "--config", PARCELS, "--checkpoint"]
-    for main, arguments in (
-        (predict.main, [*predicting, file, *DEPTH]),
-        (test.main, [PARCELS, file, *small]),
-        (train.main, [PARCELS, "--no-check", "--resume", file, *small]),
-        (train.main, [PARCELS, "--no-check", *small, f"load_from={file}"]),
+    for name, arguments in (
+        ("predict", [*predicting, file, *DEPTH]),
+        ("test", [PARCELS, file, *small]),
+        ("train", [PARCELS, "--no-check", "--resume", file, *small]),
+        ("train", [PARCELS, "--no-check", *small, f"load_from={file}"]),
     ):
-        said = fails(main, *arguments, capsys=capsys)
+        said = fails(name, *arguments, capsys=capsys)
         assert "bad.pth is refused: it asks for posix.system" in said
         assert not marker.exists()
 
@@ -114,14 +115,14 @@ def test_trust_is_asked_for_and_said(marker, monkeypatch, capsys):
     file = write_attack(attacks(marker)["os.system"], marker.with_name("bad.pth"))
     arguments = ["x.png", "--config", PARCELS, "--checkpoint", str(file), *DEPTH]
     with pytest.raises(errors.UserError, match="does not fit"):  # and so was loaded
-        predict.main([*arguments, "--trust-checkpoint"])
+        call("predict", [*arguments, "--trust-checkpoint"])
     assert marker.exists()
     assert "--trust-checkpoint: bad.pth may run code" in capsys.readouterr().out.replace(
         f"{marker.parent}/", ""
     )
     marker.unlink()
     with pytest.raises(errors.UserError, match="refused"):
-        predict.main(arguments)
+        call("predict", arguments)
     assert not marker.exists()
 
 

@@ -9,8 +9,8 @@ from hashlib import sha256
 import pytest
 import torch
 
-from mmresneskt.checkpoint import CheckpointError, load_file, read_back, require_resumable
-from mmresneskt.commands import publish
+from mmresneskt.cli import call
+from mmresneskt.runtime.checkpoint import CheckpointError, load_file, read_back, require_resumable
 
 from .damage import damaged, outcome, same, tally, train
 
@@ -21,7 +21,9 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     train(folder)
     for form in ("safetensors", "pth"):
-        publish.main([str(folder / "epoch_2.pth"), "--out", str(folder / form), "--format", form])
+        call(
+            "publish", [str(folder / "epoch_2.pth"), "--out", str(folder / form), "--format", form]
+        )
     return folder
 
 

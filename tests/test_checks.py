@@ -7,10 +7,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmresneskt.checks import find_problems
-from mmresneskt.checks.disk import room_for_checkpoints
-from mmresneskt.checks.keywords import keywords
-from mmresneskt.commands.config import load_config
+from mmresneskt.runtime.config.keywords import keywords
+from mmresneskt.runtime.config.load import load_config
+from mmresneskt.runtime.preflight import find_problems
+from mmresneskt.runtime.preflight.disk import room_for_checkpoints
 
 from .check_config_mistakes import make_data, named
 from .config_mistakes import mistakes

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from mmresneskt.checks.datasets import annotation_problems, dataset_problems
+from mmresneskt.runtime.preflight.datasets import annotation_problems, dataset_problems
 
 from .check_mutated import coco_tree, skipped_by_a_loader, try_annotations, try_image, voc_tree
 

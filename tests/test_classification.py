@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from mmengine.registry import MODELS, DefaultScope
 
-from mmresneskt.classification import CrossEntropy
-from mmresneskt.commands.config import load_config
-from mmresneskt.parcels import KINDS, write_crops
+from mmresneskt.data.classification import CrossEntropy
+from mmresneskt.data.parcels import KINDS, write_crops
+from mmresneskt.runtime.config.load import load_config
 
 from .helpers import ROOT, run_tool
 

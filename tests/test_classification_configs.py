@@ -10,12 +10,12 @@ from mmpretrain.structures import DataSample
 from torch import nn
 
 from mmresneskt import ResNeSkt
-from mmresneskt.commands.classes import set_classes
-from mmresneskt.commands.classification_table import run_config
-from mmresneskt.commands.config import load_config
-from mmresneskt.commands.errors import UserError
-from mmresneskt.commands.paper import TABLES
-from mmresneskt.commands.schedule import set_epochs
+from mmresneskt.data.classes import set_classes
+from mmresneskt.paper.classification_table import run_config
+from mmresneskt.paper.schedule import set_epochs
+from mmresneskt.paper.tables import TABLES
+from mmresneskt.runtime.config.load import load_config
+from mmresneskt.runtime.errors import UserError
 
 from .helpers import ROOT
 

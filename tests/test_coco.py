@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mmresneskt import ResNeSkt
-from mmresneskt.checks import part_problems
+from mmresneskt.runtime.preflight import part_problems
 
 from .helpers import ROOT, run_tool
 

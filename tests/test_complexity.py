@@ -9,9 +9,9 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmresneskt.commands.config import load_config
-from mmresneskt.commands.paper import TABLES
-from mmresneskt.complexity import build_for_counting, complexity
+from mmresneskt.paper.complexity import build_for_counting, complexity
+from mmresneskt.paper.tables import TABLES
+from mmresneskt.runtime.config.load import load_config
 
 from .helpers import ROOT, run_tool
 

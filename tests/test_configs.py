@@ -6,9 +6,9 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 
 from mmresneskt import ResNeSkt
-from mmresneskt.commands.classes import set_classes
-from mmresneskt.commands.config import load_config
-from mmresneskt.commands.errors import UserError
+from mmresneskt.data.classes import set_classes
+from mmresneskt.runtime.config.load import load_config
+from mmresneskt.runtime.errors import UserError
 
 from .helpers import ROOT
 from .test_voc import write

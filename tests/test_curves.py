@@ -7,7 +7,9 @@ import cv2
 import pytest
 from matplotlib.figure import Figure
 
-from mmresneskt.visualization import CurvesHook, curves, curves_hook, plot_curves, read_scalars
+from mmresneskt.runtime.pictures import curves, curves_hook
+from mmresneskt.runtime.pictures.curves import plot_curves, read_scalars
+from mmresneskt.runtime.pictures.curves_hook import CurvesHook
 
 from .helpers import run_tool
 
@@ -121,14 +123,14 @@ def test_a_picture_does_not_end_a_training(monkeypatch, tmp_path):
 
 
 def test_the_command_and_its_mistakes(classifier, tmp_path):
-    result = run_tool("plot_curves", classifier, "--out", "c.svg", cwd=tmp_path)
+    result = run_tool("curves", classifier, "--out", "c.svg", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "<svg" in (tmp_path / "c.svg").read_text()
     for arguments, text in (
         (["nowhere"], "nowhere holds no run"),
         ([classifier, "--out", "c.abc"], "'abc' is not supported"),
     ):
-        result = run_tool("plot_curves", *arguments, cwd=tmp_path)
+        result = run_tool("curves", *arguments, cwd=tmp_path)
         assert result.returncode == 2
         assert text in result.stderr
         assert "Traceback" not in result.stderr

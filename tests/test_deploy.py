@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 import mmresneskt
 from mmresneskt import ResNeSkt
-from mmresneskt.building import build
+from mmresneskt.runtime.building import build
 
 from .helpers import ROOT, randomize
 
@@ -120,7 +120,7 @@ def test_a_classifier_gives_the_same_logits(name):
 )
 def test_a_detector_gives_the_same_maps(name):
     pytest.importorskip("mmdet")
-    from mmresneskt.commands.config import load_config
+    from mmresneskt.runtime.config.load import load_config
 
     cfg = load_config(name if "::" in name else str(ROOT / "configs" / f"{name}.py"))
     assert_same(build(cfg, cfg.model).requires_grad_(True), "extract_feat")

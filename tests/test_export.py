@@ -9,10 +9,11 @@ from torch import nn
 
 import mmresneskt
 from mmresneskt import ResNeSkt
-from mmresneskt.building import build
-from mmresneskt.commands import export_onnx
-from mmresneskt.commands.config import load_config
-from mmresneskt.commands.errors import UserError
+from mmresneskt.cli import call
+from mmresneskt.network.onnx_export import compare, export
+from mmresneskt.runtime.building import build
+from mmresneskt.runtime.config.load import load_config
+from mmresneskt.runtime.errors import UserError
 
 from .helpers import ROOT, randomize, run_tool
 
@@ -51,7 +52,7 @@ def assert_close(found, expected):
 def test_a_backbone_in_onnx_gives_the_same_maps(arguments):
     model = small(**arguments)
     images = torch.randn(2, 3, 64, 96)
-    data = export_onnx.export(mmresneskt.deploy(model), images, 17, {})
+    data = export(mmresneskt.deploy(model), images, 17, {})
     with torch.no_grad():
         for shape in [(1, 3, 33, 50), (3, 3, 97, 64), (2, 3, 32, 32)]:
             x = torch.randn(shape)
@@ -61,7 +62,7 @@ def test_a_backbone_in_onnx_gives_the_same_maps(arguments):
 def test_of_a_detector_its_backbone_is_exported(tmp_path, capsys):
     pytest.importorskip("mmdet")
     options = ("--shape", "64", "64", "--cfg-options", "model.backbone.depth=14")
-    export_onnx.main([DETECTOR, "--out", str(tmp_path / "b.onnx"), *options])
+    call("export", [DETECTOR, "--out", str(tmp_path / "b.onnx"), *options])
     said = capsys.readouterr().out
     assert "of FasterRCNN its backbone is exported, ResNeSkt" in said
     assert "differs from PyTorch by" in said
@@ -82,7 +83,7 @@ def test_a_trained_classifier_keeps_its_weights_classes_and_normalisation(tmp_pa
     torch.save(dict(state_dict=model.state_dict(), meta=meta), tmp_path / "w.pth")
     out = tmp_path / "new" / "c.onnx"
     arguments = ("--checkpoint", str(tmp_path / "w.pth"), "--shape", "32", "48", "--opset", "18")
-    export_onnx.main([CLASSIFIER, *arguments, "--out", str(out)])
+    call("export", [CLASSIFIER, *arguments, "--out", str(out)])
     x = torch.randn(5, 3, 51, 40)
     with torch.no_grad():
         assert_close(run(str(out), x), [model(x)])
@@ -108,10 +109,10 @@ class Frozen(nn.Module):
 
 def test_a_file_that_computes_something_else_is_not_written():
     images = torch.randn(2, 3, 8, 8)
-    data = export_onnx.export(Frozen(), images, 17, {})
-    assert export_onnx.compare(data, Frozen(), [images])[0] < 1e-6
+    data = export(Frozen(), images, 17, {})
+    assert compare(data, Frozen(), [images])[0] < 1e-6
     with pytest.raises(UserError, match="differs from PyTorch by .* nothing is written"):
-        export_onnx.compare(data, Frozen(), [images, torch.randn(3, 3, 8, 8)])
+        compare(data, Frozen(), [images, torch.randn(3, 3, 8, 8)])
 
 
 class Nan(nn.Module):
@@ -122,7 +123,7 @@ class Nan(nn.Module):
 def test_what_cannot_be_compared_is_not_written():
     images = torch.randn(2, 3, 8, 8)
     with pytest.raises(UserError, match="differs from PyTorch by nan"):
-        export_onnx.compare(export_onnx.export(Nan(), images, 17, {}), Nan(), [images])
+        compare(export(Nan(), images, 17, {}), Nan(), [images])
 
 
 @pytest.mark.parametrize(
@@ -136,13 +137,13 @@ def test_what_cannot_be_compared_is_not_written():
 def test_mistakes_are_one_line(arguments, text, tmp_path, capsys):
     command = [CLASSIFIER, "--out", str(tmp_path / "c.onnx"), "--shape", "32", "32", *arguments]
     with pytest.raises(SystemExit if text is None else UserError, match=text):
-        export_onnx.main(command)
-    assert text or "--opset 16 is not allowed: give 17 or more" in capsys.readouterr().err
+        call("export", command)
+    assert text or "16 is not allowed: give at least 17" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
 def test_the_script_ends_with_exit_code_2(tmp_path):
-    result = run_tool("export_onnx", CLASSIFIER, "--out", "c", "--checkpoint", "w", cwd=tmp_path)
+    result = run_tool("export", CLASSIFIER, "--out", "c", "--checkpoint", "w", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (2, "error: checkpoint w does not exist\n")
 
 
@@ -150,7 +151,7 @@ def test_the_script_ends_with_exit_code_2(tmp_path):
 def test_what_is_missing_is_named_with_the_command(package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UserError, match="pip install onnx onnxruntime"):
-        export_onnx.main([CLASSIFIER, "--out", "c.onnx"])
+        call("export", [CLASSIFIER, "--out", "c.onnx"])
 
 
 @pytest.mark.skipif(torch.__version__ < "2.5", reason="torch.export has another signature")

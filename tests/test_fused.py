@@ -17,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmresneskt import ResNeSkt
-from mmresneskt.layers import ChannelPool, fused
-from mmresneskt.layers.gate import apply_gate
-from mmresneskt.layers.radix_sum import radix_sum_and_pool
+from mmresneskt.network.channel_pool import ChannelPool
+from mmresneskt.network.fast import fused
+from mmresneskt.network.fast.gate import apply_gate
+from mmresneskt.network.fast.radix_sum import radix_sum_and_pool
 
 from .helpers import ROOT
 

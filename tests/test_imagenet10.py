@@ -18,10 +18,9 @@ from mmpretrain.datasets import CustomDataset
 from PIL import Image
 from torchvision.transforms import CenterCrop, InterpolationMode, Resize
 
-from mmresneskt.commands.errors import UserError
-from mmresneskt.commands.errors import run as run_command
-from mmresneskt.commands.prepare_imagenet10 import main
-from mmresneskt.imagenet10 import folder, work, writer
+from mmresneskt.cli import main
+from mmresneskt.data.imagenet10 import folder, work, writer
+from mmresneskt.runtime.errors import UserError
 
 from .helpers import ROOT
 from .imagenet_tree import ALLOW, WNIDS, build, contents, jpeg, make_tree
@@ -195,7 +194,7 @@ def test_ctrl_c_ends_it_with_one_line_and_it_goes_on(tree, expected, tmp_path, m
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
         with open(errors, "w") as sys.stderr:
             os.dup2(sys.stderr.fileno(), 2)
-            run_command(main, [str(tree), str(out), ALLOW, "--workers", "2"])
+            main(["prepare-imagenet10", str(tree), str(out), ALLOW, "--workers", "2"])
 
     append = writer.append
     with monkeypatch.context() as patch:

@@ -8,10 +8,9 @@ import shutil
 import pytest
 from PIL import Image
 
-from mmresneskt.commands import prepare_imagenet10 as command
-from mmresneskt.commands.errors import UserError
-from mmresneskt.commands.prepare_imagenet10 import main
-from mmresneskt.imagenet10 import folder
+from mmresneskt.cli import call
+from mmresneskt.data.imagenet10 import command, folder
+from mmresneskt.runtime.errors import UserError
 
 from .helpers import DATA, run_tool
 from .imagenet_tree import ALLOW, WNIDS, build, contents, flatten_val, make_tree
@@ -26,12 +25,12 @@ def tree(tmp_path):
 
 def refused(*arguments):
     with pytest.raises(UserError) as caught:
-        main([str(a) for a in arguments])
+        call("prepare-imagenet10", [str(a) for a in arguments])
     return str(caught.value)
 
 
 def test_counts_that_are_short_end_the_run_before_anything_is_written(tree, tmp_path):
-    result = run_tool("prepare_imagenet10", "imagenet", "set", cwd=tmp_path)
+    result = run_tool("prepare-imagenet10", "imagenet", "set", cwd=tmp_path)
     assert result.returncode == 2
     assert result.stdout == ""
     lines = result.stderr.splitlines()
@@ -151,7 +150,7 @@ def test_a_source_that_cannot_be_read_is_named(tree, tmp_path, monkeypatch):
 def test_numbers_are_checked(tree, tmp_path, capsys):
     for option in ("--workers=0", "--seed=-1", "--max-corrupt=x"):
         with pytest.raises(SystemExit, match="2"):
-            main([str(tree), str(tmp_path / "set"), option])
+            call("prepare-imagenet10", [str(tree), str(tmp_path / "set"), option])
         assert option.split("=")[0] in capsys.readouterr().err
 
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageOps
 from torchvision.transforms import CenterCrop, InterpolationMode, Resize
 
-from mmresneskt.imagenet10 import images
-from mmresneskt.imagenet10.plan import Look
+from mmresneskt.data.imagenet10 import images
+from mmresneskt.data.imagenet10.plan import Look
 
 from .imagenet_tree import jpeg, picture
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmresneskt.imagenet10 import SYNSETS, find_images, make_plan, wrong_counts
-from mmresneskt.imagenet10.labels import read_labels
-from mmresneskt.imagenet10.synsets import IMAGENET_LABELS
+from mmresneskt.data.imagenet10 import SYNSETS, find_images, make_plan, wrong_counts
+from mmresneskt.data.imagenet10.labels import read_labels
+from mmresneskt.data.imagenet10.synsets import IMAGENET_LABELS
 
 from .imagenet_tree import WNIDS, flatten_val, make_tree
 

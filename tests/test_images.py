@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmresneskt.commands.errors import UserError
-from mmresneskt.commands.images import find_images, picture_files, read_image
-from mmresneskt.imagenet10.images import CorruptImage
+from mmresneskt.data.imagenet10.images import CorruptImage
+from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.images import find_images, picture_files, read_image
 
 
 def test_every_kind_of_image_is_read_in_colour_and_upright(tmp_path):

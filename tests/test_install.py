@@ -44,7 +44,7 @@ def test_the_wheel_holds_the_package_with_its_types_and_the_stack_as_an_extra(so
         names = archive.namelist()
         metadata = next(archive.read(n).decode() for n in names if n.endswith("METADATA"))
     assert "mmresneskt/py.typed" in names
-    assert "mmresneskt/parcels/kinds.py" in names
+    assert "mmresneskt/data/parcels/kinds.py" in names
     assert not [n for n in names if n.startswith("tests")]
     required = re.findall(r"^Requires-Dist: ([\w-]+)([^\n]*)", metadata, re.MULTILINE)
     assert {name for name, rest in required if "extra ==" not in rest} == {"torch", "torchvision"}

@@ -10,8 +10,8 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, Registry
 
 from mmresneskt import ResNeSkt
-from mmresneskt.building import build
-from mmresneskt.commands.config import load_config
+from mmresneskt.runtime.building import build
+from mmresneskt.runtime.config.load import load_config
 
 from .helpers import ROOT
 

@@ -10,9 +10,9 @@ from mmengine.logging import MMLogger
 from modelindex.load_model_index import load
 
 import mmresneskt
-from mmresneskt.building import build
-from mmresneskt.commands.config import load_config
-from mmresneskt.complexity import build_for_counting, complexity
+from mmresneskt.paper.complexity import build_for_counting, complexity
+from mmresneskt.runtime.building import build
+from mmresneskt.runtime.config.load import load_config
 
 from .helpers import ROOT
 

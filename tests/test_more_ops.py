@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from mmcv.ops.deform_roi_pool import DeformRoIPoolPack, ModulatedDeformRoIPoolPack
 from torch.autograd import gradcheck
 
-from mmresneskt.ops import deform_roi_pool
-from mmresneskt.ops.extension import EXTENSION, Extension
+from mmresneskt.runtime.ops import deform_roi_pool
+from mmresneskt.runtime.ops.extension import EXTENSION, Extension
 
 from .helpers import REDUCED, randomize
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 import torchvision
 
-from mmresneskt import ops
-from mmresneskt.ops.extension import EXTENSION, Extension
+from mmresneskt.runtime import ops
+from mmresneskt.runtime.ops.extension import EXTENSION, Extension
 
 from .helpers import REDUCED
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
-from mmresneskt.parcels import KINDS, draw_scene, scene, write_parcels
-from mmresneskt.parcels.canvas import Canvas
+from mmresneskt.data.parcels import KINDS, draw_scene, scene, write_parcels
+from mmresneskt.data.parcels.canvas import Canvas
 
 
 @settings(max_examples=40, deadline=None)

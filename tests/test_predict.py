@@ -12,12 +12,14 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from PIL import Image
 
-from mmresneskt.commands import predict
-from mmresneskt.commands.config import load_config
-from mmresneskt.commands.errors import UserError
-from mmresneskt.commands.trained import fill
-from mmresneskt.parcels import draw_scene
-from mmresneskt.visualization import draw_boxes, draw_detections
+from mmresneskt.cli import call
+from mmresneskt.data.parcels import draw_scene
+from mmresneskt.runtime.config.load import load_config
+from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.pictures import boxes
+from mmresneskt.runtime.pictures.boxes import draw_boxes
+from mmresneskt.runtime.pictures.detections import draw_detections
+from mmresneskt.runtime.trained import load_weights
 
 from .helpers import ROOT, randomize, run_tool
 
@@ -128,7 +130,7 @@ def run(folder, weights, *arguments, config=PARCELS):
     """predict.py in this process; returns its entries."""
     out = folder / "out"
     command = [str(folder / "*.png"), "--config", config, "--checkpoint", weights]
-    predict.main([*command, "--out", str(out), "--device", "cpu", *arguments])
+    call("predict", [*command, "--out", str(out), "--device", "cpu", *arguments])
     return json.loads((out / "predictions.json").read_text())
 
 
@@ -154,14 +156,14 @@ def test_batches_find_the_same(tmp_path, weights):
     ids=["of the checkpoint", "with ids", "of the config"],
 )
 def test_names_and_ids_of_the_classes(meta, name, ids, tmp_path, monkeypatch, weights):
-    from mmresneskt.parcels import KINDS
+    from mmresneskt.data.parcels import KINDS
 
     cv2.imwrite(str(tmp_path / "x.png"), scene())
     document = torch.load(weights, weights_only=True)
     document["meta"]["dataset_meta"] = meta
     torch.save(document, tmp_path / "w.pth")
     texts = []
-    monkeypatch.setattr(predict, "draw_boxes", lambda image, b, c, t: texts.extend(t) or image)
+    monkeypatch.setattr(boxes, "draw_boxes", lambda image, b, c, t: texts.extend(t) or image)
     monkeypatch.chdir(tmp_path)
     entries = run(tmp_path, "w.pth", "--score-thr", "0", *TINY)
     names = CLASSES if name else list(KINDS)
@@ -212,7 +214,7 @@ def test_mistakes(change, text, tmp_path, monkeypatch, weights):
     arguments += ["--checkpoint", change.get("checkpoint", weights), *change.get("more", ())]
     options = ["--cfg-options", *change.get("options", TINY[1:])]
     with pytest.raises(UserError, match=text) as caught:
-        predict.main([*arguments, *options])
+        call("predict", [*arguments, *options])
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "predictions" / "predictions.json").exists()
 
@@ -271,4 +273,4 @@ def test_detections_of_fewer_images_than_fit_into_the_picture(tmp_path, detector
 def test_weights_that_do_not_fit_are_never_left_out(change, text):
     given = {**torch.nn.Linear(3, 2).state_dict(), **change}
     with pytest.raises(UserError, match=text):
-        fill(torch.nn.Linear(3, 2), given, "a.pth", "a.py")
+        load_weights(torch.nn.Linear(3, 2), given, "a.pth", "a.py")

@@ -15,11 +15,11 @@ from safetensors.torch import save_file as save_safetensors
 from torch import nn
 
 from mmresneskt import ResNeSkt
-from mmresneskt.checkpoint import CheckpointError, load_file, require_resumable
-from mmresneskt.checkpoint.published import published_bytes
-from mmresneskt.checkpoint.safetensors_file import safetensors_bytes
-from mmresneskt.commands import predict, publish, train
-from mmresneskt.commands.errors import UserError
+from mmresneskt.cli import call
+from mmresneskt.runtime.checkpoint import CheckpointError, load_file, require_resumable
+from mmresneskt.runtime.checkpoint.published import published_bytes
+from mmresneskt.runtime.checkpoint.safetensors_file import safetensors_bytes
+from mmresneskt.runtime.errors import UserError
 
 from .damage import train as train_tiny
 from .helpers import ROOT, randomize, run_tool
@@ -46,7 +46,7 @@ def averaged(tmp_path_factory):
 def test_the_averaged_weights_under_their_hash(form, averaged, tmp_path, capsys):
     folder, averages, last = averaged
     arguments = [str(folder / "epoch_2.pth"), "--out", str(tmp_path), "--format", form]
-    publish.main(arguments)
+    call("publish", arguments)
     file = published(tmp_path)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     assert file.name == f"epoch_2-{digest[:8]}.{form}"
@@ -63,8 +63,8 @@ def test_the_averaged_weights_under_their_hash(form, averaged, tmp_path, capsys)
     assert digest in card
     assert "averaged over the training (EMA), epoch 2, iteration 4" in card
 
-    publish.main(arguments)
-    publish.main([str(file), "--out", str(tmp_path), "--format", form])
+    call("publish", arguments)
+    call("publish", [str(file), "--out", str(tmp_path), "--format", form])
     assert published(tmp_path) == file  # the same bytes again, and again of themselves
     assert hashlib.sha256(file.read_bytes()).hexdigest() == digest
 
@@ -73,7 +73,7 @@ def test_averages_that_timm_keeps_apart(tmp_path):
     last, average = torch.zeros(3, dtype=torch.float16), torch.ones(3, dtype=torch.float16)
     checkpoint = dict(state_dict=dict(w=last), state_dict_ema={"module.w": average}, optimizer={})
     torch.save(checkpoint, tmp_path / "model.pth.tar")
-    publish.main([str(tmp_path / "model.pth.tar"), "--out", str(tmp_path / "out")])
+    call("publish", [str(tmp_path / "model.pth.tar"), "--out", str(tmp_path / "out")])
     found = load_safetensors(published(tmp_path / "out"))  # by safetensors' own reader
     assert found.keys() == {"w"}
     assert found["w"].dtype == torch.float16
@@ -110,14 +110,14 @@ def test_published_detector_predicts_the_same(tmp_path, monkeypatch):
     (tmp_path / "small.py").write_text(
         f"_base_ = {str(PARCELS)!r}\nmodel = dict(backbone=dict(depth=14))\n"
     )
-    from mmresneskt.commands.config import load_config
-    from mmresneskt.commands.trained import build_model
+    from mmresneskt.runtime.config.load import load_config
+    from mmresneskt.runtime.trained import build_model
 
     model = randomize(build_model(load_config("small.py"), "small.py"))
     meta = dict(dataset_meta=dict(classes=tuple("abcdefghij"), palette=np.zeros((10, 3))))
     state = {f"module.{k}": v for k, v in model.state_dict().items()}
     torch.save(dict(state_dict=state, optimizer=dict(x=torch.ones(9)), meta=meta), "run.pth")
-    publish.main(["run.pth", "--config", "small.py"])
+    call("publish", ["run.pth", "--config", "small.py"])
     file = published(tmp_path / "published")
     card = file.with_suffix(".md").read_text()
     assert file.name.startswith("small-")
@@ -128,7 +128,7 @@ def test_published_detector_predicts_the_same(tmp_path, monkeypatch):
     cv2.imwrite("x.png", np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
     found = []
     for weights in ("run.pth", str(file)):
-        predict.main(["x.png", "--config", "small.py", "--checkpoint", weights])
+        call("predict", ["x.png", "--config", "small.py", "--checkpoint", weights])
         found.append(json.loads((tmp_path / "predictions/predictions.json").read_text()))
     assert found[0] == found[1] != []
 
@@ -140,9 +140,9 @@ def test_published_detector_predicts_the_same(tmp_path, monkeypatch):
     assert all(torch.equal(v, expected[k]) for k, v in backbone.state_dict().items())
 
     with pytest.raises(UserError, match=r"holds only weights .*load_from"):
-        train.main(["small.py", "--no-check", "--resume", str(file)])
+        call("train", ["small.py", "--no-check", "--resume", str(file)])
     with pytest.raises(UserError, match="does not fit config"):
-        publish.main(["run.pth", "--config", str(PARCELS)])
+        call("publish", ["run.pth", "--config", str(PARCELS)])
 
 
 def test_safetensors_start_a_run_and_a_resnest(tmp_path):
@@ -178,7 +178,7 @@ def test_safetensors_start_a_run_and_a_resnest(tmp_path):
 def test_mistakes(content, text, tmp_path):
     torch.save(content, tmp_path / "x.pth")
     with pytest.raises(UserError, match=rf"checkpoint .*x\.pth: .*{text}"):
-        publish.main([str(tmp_path / "x.pth"), "--out", str(tmp_path / "out")])
+        call("publish", [str(tmp_path / "x.pth"), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
 
 

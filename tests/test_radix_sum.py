@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from mmresneskt.layers import ChannelPool
-from mmresneskt.layers.radix_sum import radix_sum, radix_sum_and_pool
+from mmresneskt.network.channel_pool import ChannelPool
+from mmresneskt.network.fast.radix_sum import radix_sum, radix_sum_and_pool
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 

@@ -10,7 +10,7 @@ from mmpretrain.registry import MODELS as CLASSIFICATION
 
 import mmresneskt
 from mmresneskt import ResNeSkt
-from mmresneskt.registry import register_backbone
+from mmresneskt.registration import register_backbone
 
 from .helpers import ROOT
 

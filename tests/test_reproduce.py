@@ -7,15 +7,15 @@ import signal
 
 import pytest
 
-from mmresneskt.commands import run_folder
-from mmresneskt.commands.classification_table import run_config
-from mmresneskt.commands.errors import UserError
-from mmresneskt.commands.layout import CLASSIFICATION
-from mmresneskt.commands.paper import TABLES
-from mmresneskt.commands.recipe import Data, find_data, fingerprint
-from mmresneskt.commands.reproduce import select
-from mmresneskt.commands.results import Results
-from mmresneskt.files import lock_folder
+from mmresneskt.paper import run_folder
+from mmresneskt.paper.classification_table import run_config
+from mmresneskt.paper.layout import CLASSIFICATION
+from mmresneskt.paper.recipe import Data, find_data, fingerprint
+from mmresneskt.paper.reproduce import select
+from mmresneskt.paper.results import Results
+from mmresneskt.paper.tables import TABLES
+from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.files import lock_folder
 
 from .helpers import ROOT, run_tool, start_tool
 from .imagenet_tree import build, make_tree

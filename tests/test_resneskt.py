@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmresneskt import ResNeSkt
-from mmresneskt.backbones.bottleneck import Bottleneck
-from mmresneskt.layers import SpatialKernelAttention
+from mmresneskt.network.bottleneck import Bottleneck
+from mmresneskt.network.spatial_kernel_attention import SpatialKernelAttention
 
 from .helpers import randomize
 

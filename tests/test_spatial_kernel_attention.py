@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmresneskt.layers import GATES, SpatialKernelAttention
-from mmresneskt.layers.gate import apply_gate
+from mmresneskt.network.fast.gate import GATES, apply_gate
+from mmresneskt.network.spatial_kernel_attention import SpatialKernelAttention
 
 from . import reference
 from .helpers import REDUCED, randomize

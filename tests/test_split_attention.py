@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmresneskt.layers import SplitAttentionConv2d
+from mmresneskt.network.split_attention import SplitAttentionConv2d
 
 from . import reference
 from .helpers import randomize

@@ -8,8 +8,8 @@ import subprocess
 import pytest
 import torch
 
-from mmresneskt.commands.errors import UserError
-from mmresneskt.survival import newest_valid, require
+from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.fault_tolerance import newest_valid, require
 
 from .served import serve
 from .soak.test_kill import check_kills

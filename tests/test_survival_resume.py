@@ -6,7 +6,7 @@ import signal
 import pytest
 import torch
 
-from mmresneskt.checkpoint import load_file
+from mmresneskt.runtime.checkpoint import load_file
 
 from .toy_run import finish, log, losses, start, start_pair, wait_for
 

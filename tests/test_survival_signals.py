@@ -10,8 +10,8 @@ import pytest
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmresneskt.survival import equipped, surviving
-from mmresneskt.survival.positions import by_position
+from mmresneskt.runtime.fault_tolerance import fault_tolerant, handle_failures
+from mmresneskt.runtime.fault_tolerance.positions import by_position
 
 from .processes import start as start_script
 from .toy_run import ToySet, config, finish, log, losses, start, wait_for
@@ -65,10 +65,10 @@ def test_a_second_interrupt_ends_the_process_at_once(tmp_path):
 def test_the_handlers_of_before_are_put_back_however_the_run_ends(tmp_path):
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
     before = [signal.getsignal(number) for number in numbers]
-    runner = surviving(Runner).from_cfg(config(tmp_path))
+    runner = fault_tolerant(Runner).from_cfg(config(tmp_path))
 
     def fail():
-        with equipped(runner, leave=os._exit):
+        with handle_failures(runner, leave=os._exit):
             assert not set(before) & {signal.getsignal(number) for number in numbers}
             raise ZeroDivisionError
 

@@ -8,16 +8,16 @@ import sys
 import pytest
 import torch
 
-from mmresneskt.commands import reproduce
-from mmresneskt.commands.config import load_config
-from mmresneskt.commands.detection_table import run_config
-from mmresneskt.commands.errors import UserError
-from mmresneskt.commands.layout import DETECTION
-from mmresneskt.commands.paper import TABLE3
-from mmresneskt.commands.results import Results
-from mmresneskt.commands.row_speed import row_speed
-from mmresneskt.commands.schedule import adapted
-from mmresneskt.speed import saved_bytes
+from mmresneskt.cli import call
+from mmresneskt.paper.benchmark.speed import saved_bytes
+from mmresneskt.paper.detection_table import run_config
+from mmresneskt.paper.layout import DETECTION
+from mmresneskt.paper.results import Results
+from mmresneskt.paper.row_speed import row_speed
+from mmresneskt.paper.schedule import adapted
+from mmresneskt.paper.tables import TABLE3
+from mmresneskt.runtime.config.load import load_config
+from mmresneskt.runtime.errors import UserError
 
 from .attacks import Calls
 from .helpers import ROOT
@@ -98,7 +98,7 @@ def test_speed_and_memory_are_measured_side_by_side(detected):
 
 
 def test_speed_without_rows_writes_the_table(tmp_path, capsys):
-    reproduce.main(["table3", "--speed", "--rows", "--out", str(tmp_path)])
+    call("reproduce", ["table3", "--speed", "--rows", "--out", str(tmp_path)])
     assert capsys.readouterr().out.count("not measured") == len(TABLE3)
 
 

@@ -8,11 +8,12 @@ from mmdet.apis import inference_detector, init_detector
 from mmpretrain.apis import ImageClassificationInferencer, get_model
 from torch import nn
 
-from mmresneskt.commands import visualize_attention
-from mmresneskt.commands.config import load_config
-from mmresneskt.commands.errors import UserError
-from mmresneskt.layers import SpatialKernelAttention
-from mmresneskt.visualization import draw_spatial_attention, spatial_attention
+from mmresneskt.cli import call
+from mmresneskt.network.attention_maps import spatial_attention
+from mmresneskt.network.attention_picture import draw_spatial_attention
+from mmresneskt.network.spatial_kernel_attention import SpatialKernelAttention
+from mmresneskt.runtime.config.load import load_config
+from mmresneskt.runtime.errors import UserError
 
 from .helpers import run_tool
 from .test_predict import CLASSES, CLASSIFIER, DEPTH, PARCELS, TINY, save_model, scene
@@ -150,7 +151,7 @@ def test_padding_has_no_part_in_the_picture(folder, detector, monkeypatch):
 def test_the_tool_draws_every_image(folder):
     cv2.imwrite(str(folder / "y.jpg"), scene(3, 100, 300))
     arguments = ["x.png", "y.jpg", "w.pth", "--config", PARCELS, "--checkpoint", "w.pth"]
-    result = run_tool("visualize_attention", *arguments, *TINY, cwd=folder)
+    result = run_tool("attention", *arguments, *TINY, cwd=folder)
     assert result.returncode == 0, result.stderr
     assert "2 pictures: attention" in result.stdout
     assert "skipped w.pth: not an image" in result.stderr
@@ -169,7 +170,7 @@ def test_a_backbone_without_it_is_a_mistake(folder, tmp_path):
     arguments = [str(folder / "x.png"), "--config", PARCELS, "--checkpoint", weights]
     arguments += ["--out", str(tmp_path / "out"), *TINY, "model.backbone.spatial_attention=False"]
     with pytest.raises(UserError, match="ResNeSkt has no spatial attention: .*must be a ResNeSkt"):
-        visualize_attention.main(arguments)
+        call("attention", arguments)
     assert not (tmp_path / "out").exists()
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmresneskt.datasets import VOCFolderDataset, read_classes
+from mmresneskt.data.detection import VOCFolderDataset, read_classes
 
 XML = """<annotation><filename>{name}{suffix}</filename>
 <size><width>64</width><height>48</height><depth>3</depth></size>{objects}</annotation>"""

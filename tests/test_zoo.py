@@ -1,11 +1,14 @@
 """Configs of MMDetection's zoo, of twenty kinds: swapped, built, a training step, a prediction."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from mmresneskt import ResNeSkt
-from mmresneskt.commands.config import load_config
-from mmresneskt.zoo import resnet50_configs, trial
+from mmresneskt.network.swap.swap_backbone import swap_backbone
+from mmresneskt.paper.zoo import resnet50_configs, trial
+from mmresneskt.runtime.config.load import load_config
 
 from .helpers import randomize, run_tool
 
@@ -43,7 +46,9 @@ def weights(tmp_path_factory):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_trains_a_step_and_predicts(name, weights):
-    trial(load_config(f"mmdet::{name}", backbone=f"resneskt50:{weights}"))
+    trial(
+        load_config(f"mmdet::{name}", change=partial(swap_backbone, name=f"resneskt50:{weights}"))
+    )
 
 
 def test_the_sweep_takes_all_configs_of_fifty_layers():
@@ -55,13 +60,13 @@ def test_the_sweep_takes_all_configs_of_fifty_layers():
 
 
 def test_one_config_by_the_tool_and_what_is_wrong_with_another(tmp_path):
-    done = run_tool("sweep_zoo", "--one", "rpn/rpn_r50_fpn_1x_coco.py", cwd=tmp_path)
+    done = run_tool("sweep", "--one", "rpn/rpn_r50_fpn_1x_coco.py", cwd=tmp_path)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (
         0,
         "rpn/rpn_r50_fpn_1x_coco.py: works",
     )
     done = run_tool(
-        "sweep_zoo", "--one", "faster_rcnn/faster-rcnn_r50-caffe_c4-1x_coco.py", cwd=tmp_path
+        "sweep", "--one", "faster_rcnn/faster-rcnn_r50-caffe_c4-1x_coco.py", cwd=tmp_path
     )
     assert done.returncode == 2
     assert "this is a C4 model" in done.stderr

@@ -27,11 +27,12 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmresneskt.commands import errors
-from mmresneskt.commands.distributed import close_group, leave, prepare
-from mmresneskt.commands.resume import set_resume
-from mmresneskt.commands.runner import run
-from mmresneskt.survival import Stop, equipped, surviving
+from mmresneskt.runtime import errors
+from mmresneskt.runtime.distributed import close_group, prepare
+from mmresneskt.runtime.fault_tolerance import Stop, fault_tolerant, handle_failures
+from mmresneskt.runtime.fault_tolerance.resume import set_resume
+from mmresneskt.runtime.launcher import leave
+from mmresneskt.runtime.runner import run
 
 
 @DATASETS.register_module(force=True)
@@ -177,9 +178,9 @@ def train(cfg, resume="auto", **options):
     """What ``tools/train.py`` does with a config that has been read."""
     set_resume(cfg, resume)
     prepare(cfg)
-    runner = surviving(Runner).from_cfg(cfg)
+    runner = fault_tolerant(Runner).from_cfg(cfg)
     try:
-        with equipped(runner, leave, **options):
+        with handle_failures(runner, leave, **options):
             run(runner, "train")
     except Stop as stop:
         print(f"error: {stop}", file=sys.stderr)

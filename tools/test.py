@@ -6,7 +6,7 @@ from pathlib import Path
 # so that a clone works from any folder, installed or not
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mmresneskt.commands import errors, test
+from mmresneskt.cli import main
 
 if __name__ == "__main__":
-    errors.run(test.main)
+    main(script="test")

@@ -1,7 +1,7 @@
 # A Faster R-CNN that trains from scratch on two CPU cores: MMDetection's, with light
 # heads, few proposals and AdamW. The configs that build on it bring the data.
 _base_ = "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"
-custom_imports = dict(imports=["mmresneskt", "mmresneskt.datasets"])
+custom_imports = dict(imports=["mmresneskt", "mmresneskt.data.detection"])
 
 model = dict(
     backbone=dict(_delete_=True, type="ResNeSkt", depth=50),

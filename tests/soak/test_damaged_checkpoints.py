@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmresneskt.checkpoint import load_file
-from mmresneskt.commands import errors, predict, publish, train
-from mmresneskt.commands.config import load_config
-from mmresneskt.commands.trained import build_model
+from mmresneskt.cli import call, main
+from mmresneskt.runtime.checkpoint import load_file
+from mmresneskt.runtime.config.load import load_config
+from mmresneskt.runtime.trained import build_model
 
 from ..damage import damaged, tally
 from ..damage import train as train_tiny
@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     train_tiny(folder)
     for form in ("safetensors", "pth"):
-        publish.main([str(folder / "epoch_2.pth"), "--out", str(folder), "--format", form])
+        call("publish", [str(folder / "epoch_2.pth"), "--out", str(folder), "--format", form])
     content = load_file(folder / "epoch_2.pth")
     old = folder / "old.pth"
     torch.save(content, old, _use_new_zipfile_serialization=False)
@@ -59,13 +59,13 @@ def test_the_old_format_without_a_hash(folder, tmp_path):
     assert found["refused"] > COUNT // 2
 
 
-def said_by(main, *arguments):
+def said_by(name, *arguments):
     """Exit code and standard error of a command."""
     error = io.StringIO()
     code = 0
     with contextlib.redirect_stderr(error), contextlib.redirect_stdout(io.StringIO()):
         try:
-            errors.run(main, list(map(str, arguments)))
+            main([name, *map(str, arguments)])
         except SystemExit as ended:
             code = ended.code
     lines = error.getvalue().splitlines()
@@ -96,7 +96,7 @@ def test_predict_at_the_command_line(detector):
 
     def predicted(weights):
         (out / "predictions.json").unlink(missing_ok=True)
-        code, said = said_by(predict.main, *arguments, "--checkpoint", weights)
+        code, said = said_by("predict", *arguments, "--checkpoint", weights)
         if code:
             assert (code, len(said)) == (2, 1)
             return said[0]
@@ -123,7 +123,7 @@ def test_resume_at_the_command_line(detector):
             load_file(detector / "bad.pth")
         except ValueError:
             arguments = [detector / "small.py", "--no-check", "--resume", detector / "bad.pth"]
-            code, said = said_by(train.main, *arguments)
+            code, said = said_by("train", *arguments)
             assert (code, len(said)) == (2, 1), what
             assert "bad.pth" in said[0]
             refused += 1

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmresneskt.commands import errors, predict, publish, test, train, visualize_attention
+from mmresneskt.cli import main
 
 from ..attacks import attacks, raw_attacks
 from ..helpers import ROOT
@@ -20,18 +20,16 @@ PARCELS = str(ROOT / "configs" / "faster_rcnn_resneskt_parcels.py")
 DEPTH = "model.backbone.depth=14"
 SMALL = [DEPTH, *(f"{part}_dataloader.dataset.num_images=4" for part in ("train", "val", "test"))]
 COMMANDS = {
-    "predict": lambda f: [predict.main, "x.png", "--config", PARCELS, "--checkpoint", f],
-    "visualize": lambda f: (
-        [visualize_attention.main, "x.png", "--config", PARCELS] + ["--checkpoint", f]
-    ),
-    "publish": lambda f: [publish.main, f],
-    "test": lambda f: [test.main, PARCELS, f, "--cfg-options", *SMALL],
-    "resume": lambda f: [train.main, PARCELS, "--no-check", "--resume", f],
+    "predict": lambda f: ["predict", "x.png", "--config", PARCELS, "--checkpoint", f],
+    "visualize": lambda f: ["attention", "x.png", "--config", PARCELS] + ["--checkpoint", f],
+    "publish": lambda f: ["publish", f],
+    "test": lambda f: ["test", PARCELS, f, "--cfg-options", *SMALL],
+    "resume": lambda f: ["train", PARCELS, "--no-check", "--resume", f],
     "load_from": lambda f: (
-        [train.main, PARCELS, "--no-check", "--cfg-options", *SMALL] + [f"load_from={f}"]
+        ["train", PARCELS, "--no-check", "--cfg-options", *SMALL] + [f"load_from={f}"]
     ),
     "init_cfg": lambda f: (
-        [train.main, PARCELS, "--no-check", "--cfg-options", *SMALL]
+        ["train", PARCELS, "--no-check", "--cfg-options", *SMALL]
         + ["model.backbone.init_cfg.type=Pretrained", f"model.backbone.init_cfg.checkpoint={f}"]
     ),
 }
@@ -58,10 +56,10 @@ def test_every_attack(command, tmp_path, monkeypatch):
             # --resume of a URL builds the whole run first
             by_url = command != "resume" and count % 2
             source = f"{address}/{file.name}" if by_url else str(file)
-            main, *arguments = COMMANDS[command](source)
+            arguments = COMMANDS[command](source)
             error = io.StringIO()
             with contextlib.redirect_stderr(error), pytest.raises(SystemExit) as ended:
-                errors.run(main, arguments)
+                main(arguments)
             said = [line for line in error.getvalue().splitlines() if line.startswith("error: ")]
             assert (ended.value.code, len(said)) == (2, 1), (name, error.getvalue()[-2000:])
             assert file.name in said[0]

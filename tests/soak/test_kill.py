@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from mmresneskt.checkpoint import load_file
-from mmresneskt.survival import newest_valid
+from mmresneskt.runtime.checkpoint import load_file
+from mmresneskt.runtime.fault_tolerance import newest_valid
 
 from ..toy_run import finish, log, losses, start, ticks
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmresneskt.visualization import read_scalars
+from mmresneskt.runtime.pictures.curves import read_scalars
 
 from ..processes import CLASSIFIER, parameters, record, train, write
 

@@ -1,5 +1,0 @@
-"""The backbone."""
-
-from .resneskt import DEPTHS, ResNeSkt
-
-__all__ = ["DEPTHS", "ResNeSkt"]

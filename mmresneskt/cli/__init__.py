@@ -1,0 +1,104 @@
+"""The command ``mmresneskt``: one module a sub-command.
+
+Each has ``add_arguments(parser)`` and ``run(args)``; the first line of its docstring is its help.
+Nothing heavy is imported before ``run``, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import traceback
+import warnings
+from types import ModuleType
+
+from mmresneskt.runtime.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError, did_you_mean
+
+COMMANDS = (
+    "train",
+    "test",
+    "predict",
+    "check",
+    "demo",
+    "publish",
+    "export",
+    "attention",
+    "curves",
+    "complexity",
+    "benchmark",
+    "prepare-imagenet10",
+    "reproduce",
+    "sweep",
+)
+
+
+def main(argv: list[str] | None = None, script: str | None = None) -> None:
+    """Run a sub-command; a UserError becomes one line and exit code 2, Ctrl-C 130.
+
+    Args:
+        argv: the command line; ``sys.argv`` where it is not given.
+        script: the sub-command of a script of its own, such as tools/train.py.
+    """
+    # setuptools warns at every start that mmengine imports its pkg_resources
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        if script:
+            call(script, argv, f"{script}.py")
+        elif not argv or argv[0] in ("-h", "--help"):
+            print(_overview())
+        elif argv[0] == "--version":
+            from mmresneskt import __version__
+
+            print(f"mmresneskt {__version__}")
+        else:
+            call(argv[0], argv[1:])
+    except UserError as error:
+        if "--debug" in argv:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        from mmresneskt.runtime.launcher import give_up
+
+        give_up(EXIT_USAGE)
+    except KeyboardInterrupt as interruption:
+        print(f"interrupted{f': {interruption}' if interruption.args else ''}", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def call(name: str, argv: list[str], program: str | None = None) -> None:
+    """Run a sub-command in this process.
+
+    Raises:
+        UserError: what the user can put right.
+        SystemExit: the command line cannot be parsed, or ``--help`` is in it.
+    """
+    if name not in COMMANDS:
+        raise UserError(f"there is no command {name!r}.{did_you_mean(name, COMMANDS)}")
+    command = _module(name)
+    parser = argparse.ArgumentParser(
+        prog=program or f"mmresneskt {name}",
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(parser)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    args = parser.parse_args(argv)
+    try:
+        importlib.import_module("mmresneskt.registration")
+    except ImportError as error:
+        raise UserError(str(error)) from error
+    command.run(args)
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f".{name.replace('-', '_')}", __name__)
+
+
+def _overview() -> str:
+    lines = ["usage: mmresneskt COMMAND [ARGUMENTS], and mmresneskt COMMAND --help", ""]
+    width = max(map(len, COMMANDS))
+    for name in COMMANDS:
+        first = (_module(name).__doc__ or "").splitlines()[0]
+        lines.append(f"  {name:{width}}  {first}")
+    return "\n".join(lines)

@@ -1,0 +1,78 @@
+"""Arguments that several commands take, and what an argument may be."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from mmresneskt.network.swap.backbones import BACKBONES
+
+
+def add_config_arguments(parser: argparse.ArgumentParser, config: str = "config") -> None:
+    """A config and what changes it; for :func:`mmresneskt.cli.config.load`.
+
+    Args:
+        config: name of the argument, with dashes for an option.
+    """
+    required = dict(required=True) if config.startswith("-") else {}
+    parser.add_argument(
+        config, help="config file, or mmresneskt::..., mmdet::..., mmpretrain::...", **required
+    )
+    parser.add_argument(
+        "--backbone",
+        metavar="NAME[:WEIGHTS]",
+        help=f"put this backbone into the config first: {', '.join(BACKBONES)}; it starts from its "
+        f"public weights, from WEIGHTS (file or URL), or from scratch (WEIGHTS = none)",
+    )
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        metavar="KEY=VALUE",
+        help="override settings of the config, e.g. train_dataloader.batch_size=4 "
+        'data_root=FOLDER; lists as key="[a,b]" without spaces',
+    )
+
+
+def add_trust_argument(parser: argparse.ArgumentParser) -> None:
+    """``--trust-checkpoint``; what it says goes to :func:`mmresneskt.runtime.checkpoint.trust`."""
+    parser.add_argument(
+        "--trust-checkpoint",
+        action="store_true",
+        help="load a checkpoint even if it asks for more than weights need: such a file may run "
+        "any code; only for files from somebody you trust",
+    )
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that MMDetection's train.py and test.py share."""
+    add_config_arguments(parser)
+    parser.add_argument("--work-dir", help="folder of logs and checkpoints")
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    add_trust_argument(parser)
+    # torchrun's predecessors pass it under either name
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
+
+
+def add_trained_arguments(parser: argparse.ArgumentParser, out: str) -> None:
+    """Images, a trained model, and the folder ``out`` for what is made of them."""
+    parser.add_argument("images", nargs="+", metavar="IMAGE|FOLDER|GLOB")
+    add_config_arguments(parser, "--config")
+    parser.add_argument("--checkpoint", required=True, help="file or URL of the weights")
+    parser.add_argument("--out", default=out, metavar="FOLDER", help="default: %(default)s")
+    parser.add_argument("--device", help="default: cuda where there is one, else cpu")
+    add_trust_argument(parser)
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """An argument's ``type``: a whole number from ``least`` on."""
+
+    def whole_number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is not allowed: give at least {least}")
+        return value
+
+    return whole_number
+
+
+positive = at_least(1)

@@ -1,0 +1,64 @@
+"""Draw where the spatial attention of a backbone looks.
+
+One picture for each image: for the last block of every stage of a ResNeSkt backbone, in a
+detector or a classifier, the spatial gate laid over the image (the groups averaged, the
+colours' range stated), and the weight that each kernel size received.
+``mmresneskt.network.attention_maps`` gives the same of every block as arrays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmresneskt.runtime.errors import UserError
+
+from .arguments import add_trained_arguments
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_trained_arguments(parser, "attention")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw one picture for each image.
+
+    Raises:
+        UserError: there is no image that can be read, the config, the checkpoint or the
+            device is not as it should be, or the backbone has no spatial attention.
+    """
+    from mmengine import ProgressBar
+
+    from mmresneskt.network.attention_picture import draw_spatial_attention
+    from mmresneskt.runtime.images import (
+        CorruptImage,
+        find_images,
+        picture_files,
+        read_image,
+        report_skipped,
+        write_picture,
+    )
+
+    from .trained import Trained
+
+    images = find_images(args.images)
+    pictures = picture_files(images, Path(args.out))
+    model = Trained(args).model
+    skipped: dict[Path, str] = {}
+    bar = ProgressBar(len(images), file=sys.stdout)
+    for image, picture in zip(images, pictures):
+        try:
+            read_image(image)
+        except CorruptImage as error:
+            skipped[image] = str(error)
+        else:
+            try:
+                drawn = draw_spatial_attention(model, image)
+            except ValueError as error:
+                raise UserError(str(error)) from error
+            write_picture(picture, drawn)
+        bar.update()
+    print()
+    report_skipped(skipped, len(images))
+    print(f"{len(images) - len(skipped)} pictures: {args.out}")

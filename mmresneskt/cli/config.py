@@ -1,0 +1,74 @@
+"""The config that a command line asks for."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+
+from mmengine.config import Config, DictAction
+
+from mmresneskt.data.classes import set_classes
+from mmresneskt.network.swap.swap_backbone import swap_backbone
+from mmresneskt.runtime.checkpoint import trust
+from mmresneskt.runtime.config.load import default_work_dir, load_config
+from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.launcher import is_main_process
+from mmresneskt.runtime.runner import set_loader_defaults
+
+
+def load(args: argparse.Namespace) -> Config:
+    """The config of :func:`add_config_arguments`.
+
+    Raises:
+        UserError: see :func:`load_config`.
+    """
+    change = None
+    if args.backbone:
+        change = functools.partial(_swap, args=args)
+    return load_config(args.config, options(args), change)
+
+
+def options(args: argparse.Namespace) -> dict:
+    """What ``--cfg-options`` says, by dotted key.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if not args.cfg_options:
+        return {}
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+    try:
+        return parser.parse_args(["--cfg-options", *args.cfg_options]).cfg_options
+    except Exception as error:  # it asserts and splits its way through brackets
+        text = " ".join(args.cfg_options)
+        raise UserError(f"--cfg-options {text}: not KEY=VALUE ({error})") from error
+
+
+def configure(args: argparse.Namespace) -> Config:
+    """The config of :func:`add_run_arguments`, with its classes, work folder and launcher.
+
+    Raises:
+        UserError: see :func:`load` and :func:`set_classes`.
+    """
+    trust(args.trust_checkpoint)
+    cfg = load(args)
+    set_classes(cfg, options(args).get("classes"))
+    cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir, args.backbone)
+    cfg.launcher = args.launcher
+    if cfg.get("default_scope") == "mmpretrain":
+        set_loader_defaults(cfg)
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))  # where no launcher has set it
+    return cfg
+
+
+def _swap(cfg: Config, args: argparse.Namespace) -> Config:
+    try:
+        swapped = swap_backbone(cfg, args.backbone)
+    except ValueError as error:
+        raise UserError(f"--backbone {args.backbone}: {args.config}: {error}") from error
+    if is_main_process():
+        print(f"--backbone {args.backbone} changes in {args.config}:")
+        print(Config.diff(cfg, swapped))
+    return swapped

@@ -1,0 +1,134 @@
+"""Detect objects in images.
+
+``predictions.json`` is a list in the format of COCO's results, one entry for each box:
+
+- ``image_id``: the number of the image in the order given, from 0 on;
+- ``category_id``: the number of the class in the order of training, from 0 on, or the
+  class's entry in ``cat_ids`` where the dataset's metainfo has them;
+- ``bbox``: left, top, width, height in pixels of the upright image (EXIF's orientation
+  applied);
+- ``score``: all that the model returns, however low; ``--score-thr`` is for the pictures;
+- ``file_name``: of the image, as given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmresneskt.runtime.errors import UserError
+
+from .arguments import add_trained_arguments, positive
+
+if TYPE_CHECKING:
+    from mmengine.structures import InstanceData
+
+    from .trained import Trained
+
+RESULTS = "predictions.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_trained_arguments(parser, "predictions")
+    parser.add_argument("--batch-size", type=positive, default=1, help="default: %(default)s")
+    parser.add_argument(
+        "--score-thr",
+        type=float,
+        default=0.3,
+        help="boxes under this score are not drawn, but written; default: %(default)s",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Predict, draw, and write the results.
+
+    Raises:
+        UserError: there is no image that can be read, the config, the checkpoint or the
+            device is not as it should be, or the results cannot be written.
+    """
+    from mmdet.models import BaseDetector
+    from mmengine import ProgressBar
+
+    from mmresneskt.runtime.files import write_whole
+    from mmresneskt.runtime.images import (
+        CorruptImage,
+        find_images,
+        picture_files,
+        read_image,
+        report_skipped,
+        write_picture,
+    )
+    from mmresneskt.runtime.pictures.boxes import draw_boxes
+
+    from .trained import Trained
+
+    images = find_images(args.images)
+    folder = Path(args.out)
+    pictures = picture_files(images, folder)
+    trained = Trained(args, BaseDetector, "detector of MMDetection")
+    results: list[dict] = []
+    skipped: dict[Path, str] = {}
+    bar = ProgressBar(len(images), file=sys.stdout)
+    for start in range(0, len(images), args.batch_size):
+        numbers = range(start, min(start + args.batch_size, len(images)))
+        batch = {}
+        for number in numbers:
+            try:
+                batch[number] = read_image(images[number])
+            except CorruptImage as error:
+                skipped[images[number]] = str(error)
+        found = _detect(trained, {n: images[n] for n in batch}) if batch else []
+        for (number, image), boxes in zip(batch.items(), found):
+            results += _entries(number, images[number], boxes, trained.dataset_meta)
+            shown = boxes[boxes.scores >= args.score_thr]
+            labels = [_name(label, trained.dataset_meta) for label in shown.labels.tolist()]
+            texts = [f"{name} {score:.2f}" for name, score in zip(labels, shown.scores.tolist())]
+            picture = draw_boxes(image[..., ::-1], shown.bboxes, shown.labels, texts)
+            write_picture(pictures[number], picture)
+        bar.update(len(numbers))
+    print()
+    report_skipped(skipped, len(images))
+    try:
+        write_whole(folder / RESULTS, json.dumps(results).encode())
+    except OSError as error:
+        raise UserError(f"--out: {error}") from error
+    print(f"{len(results)} boxes in {len(images) - len(skipped)} images: {folder / RESULTS}")
+    drawn = sum(entry["score"] >= args.score_thr for entry in results)
+    print(f"pictures, with the {drawn} boxes of score {args.score_thr} or more: {folder}")
+
+
+def _detect(trained: Trained, images: dict[int, Path]) -> list[InstanceData]:
+    """The boxes of each image, in its own pixels, the most certain first."""
+    import torch
+    from mmengine.dataset import pseudo_collate
+
+    data = [trained.pipeline(dict(img_path=str(p), img_id=n)) for n, p in images.items()]
+    with torch.no_grad():
+        samples = trained.model.test_step(pseudo_collate(data))
+    if any("bboxes" not in sample.get("pred_instances", ()) for sample in samples):
+        raise UserError(f"{type(trained.model).__name__} gives no boxes")
+    return [sample.pred_instances.cpu() for sample in samples]
+
+
+def _entries(number: int, image: Path, boxes: InstanceData, meta: dict) -> list[dict]:
+    ids = meta.get("cat_ids")
+    return [
+        dict(
+            image_id=number,
+            category_id=ids[label] if ids else label,
+            bbox=[left, top, right - left, bottom - top],
+            score=score,
+            file_name=str(image),
+        )
+        for (left, top, right, bottom), label, score in zip(
+            boxes.bboxes.tolist(), boxes.labels.tolist(), boxes.scores.tolist()
+        )
+    ]
+
+
+def _name(label: int, meta: dict) -> str:
+    classes = meta.get("classes") or ()
+    return str(classes[label]) if label < len(classes) else f"class {label}"

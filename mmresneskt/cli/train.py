@@ -1,0 +1,92 @@
+"""Train a model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmresneskt.runtime.errors import UserError
+
+from .arguments import add_run_arguments
+
+_BAD_LOSS = ("stop", "skip", "rollback")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_arguments(parser)
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        metavar="CHECKPOINT",
+        help="go on from a checkpoint; alone, from the newest in the work folder",
+    )
+    parser.add_argument("--amp", action="store_true", help="automatic mixed precision, on a GPU")
+    parser.add_argument(
+        "--auto-scale-lr", action="store_true", help="scale the learning rate to the batch size"
+    )
+    parser.add_argument(
+        "--max-broken-images",
+        default="0",
+        metavar="N|SHARE",
+        help="train without up to N images that cannot be read, or a share as in 1%%; "
+        "default: %(default)s, stop at the first",
+    )
+    parser.add_argument(
+        "--no-check",
+        action="store_true",
+        help="start without looking for mistakes first, which `mmresneskt check` tells too",
+    )
+    parser.add_argument(
+        "--on-bad-loss",
+        choices=_BAD_LOSS,
+        help="when the loss is nan or infinite: stop (the default), skip the batch (at most 10 "
+        "times), or take the last checkpoint's weights (rollback, at most 3 times)",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train.
+
+    Raises:
+        UserError: the config, the data or a checkpoint is not as it should be.
+        SystemExit: all processes of the run end together: a signal, a full disk.
+    """
+    from mmresneskt.data.embedded import embedded
+    from mmresneskt.runtime.broken_images import Budget, guard_images
+    from mmresneskt.runtime.distributed import close_group
+    from mmresneskt.runtime.fault_tolerance import Stop, handle_failures
+    from mmresneskt.runtime.fault_tolerance.resume import set_resume
+    from mmresneskt.runtime.launcher import is_main_process, leave, leave_if_told
+    from mmresneskt.runtime.pictures.curves_hook import CurvesHook
+    from mmresneskt.runtime.preflight import find_problems, report
+    from mmresneskt.runtime.runner import build_runner, run_checked, use_amp
+
+    from .config import configure
+
+    leave_if_told()
+    budget = Budget(args.max_broken_images)
+    cfg = configure(args)
+    if args.amp:
+        use_amp(cfg)
+    if args.auto_scale_lr:
+        if "base_batch_size" not in (cfg.get("auto_scale_lr") or {}):
+            raise UserError(
+                f"--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size; set it to "
+                f"the batch size (over all GPUs) that the learning rate is meant for"
+            )
+        cfg.auto_scale_lr.enable = True
+    set_resume(cfg, args.resume)
+    if not args.no_check:
+        report(find_problems(cfg, instead=embedded(cfg)))
+    runner = build_runner(cfg)
+    guard_images(runner, budget)
+    runner.register_hook(CurvesHook())
+    try:
+        with handle_failures(runner, leave, args.on_bad_loss):
+            run_checked(runner, "train", check=not args.no_check)
+    except Stop as stop:
+        if is_main_process():
+            print(f"error: {stop}", file=sys.stderr)
+        close_group()
+        leave(stop.code)

@@ -1,1 +1,0 @@
-"""The command lines of ``tools/``: what each script does, as functions."""

@@ -1,0 +1,128 @@
+"""Decode, crop and vary one image."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+
+import numpy as np
+from PIL import Image, ImageEnhance
+
+from mmresneskt.runtime.images import CorruptImage
+
+from .plan import MAX_ROTATION, Look
+
+SIZE = 224  # pixels
+QUALITY = 95
+_RADIANS = math.radians(MAX_ROTATION)
+# what a rotated square needs on each side, and two pixels for the bicubic filter
+MARGIN = math.ceil(SIZE / 2 * (math.cos(_RADIANS) + math.sin(_RADIANS) - 1)) + 2
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def decode(data: bytes) -> Image.Image:
+    """The image as RGB, upright, without metadata.
+
+    Any format that Pillow reads, whatever the file's name says; CMYK as Adobe writes it
+    (inverted); 16 bits are reduced to 8.
+
+    Raises:
+        CorruptImage: it is truncated, damaged, no image, or past Pillow's limit of pixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata, which is dropped
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data))
+            image.load()
+            turn = _TURNS.get(_orientation(image))
+            if image.mode.startswith("I"):
+                image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
+            image = image.convert("RGB")
+    except MemoryError:
+        raise
+    except Image.UnidentifiedImageError:  # its message has an address in it
+        raise CorruptImage("not an image") from None
+    except Exception as error:  # decoders of broken files raise nearly anything
+        raise CorruptImage(str(error) or type(error).__name__) from None
+    if turn is not None:
+        image = image.transpose(turn)
+    image.info = {}  # or the encoder would write the comment again
+    return image
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # broken metadata of an intact image
+        return 1
+
+
+def surround(image: Image.Image) -> Image.Image:
+    """The centre crop with a margin to rotate into.
+
+    The short side is scaled to 224 (bicubic, antialiased), the long one in proportion,
+    rounded down. The margin shows the image as far as it goes, then its reflection.
+
+    Args:
+        image: RGB, any size.
+
+    Returns:
+        RGB, 224 + 2 MARGIN pixels each way.
+    """
+    short = min(image.size)
+    size = [SIZE if side == short else int(SIZE * side / short) for side in image.size]
+    box, padding = [], []
+    for old, new in zip(image.size, size):
+        first = round((new - SIZE) / 2)
+        start, stop = max(first - MARGIN, 0), min(first + SIZE + MARGIN, new)
+        box.append((start * old / new, stop * old / new, stop - start))
+        padding.append((start - first + MARGIN, first + SIZE + MARGIN - stop))
+    # only the part in use is scaled: of a very long image the whole might not fit in memory
+    (left, right, width), (top, bottom, height) = box
+    scaled = image.resize((width, height), Image.Resampling.BICUBIC, box=(left, top, right, bottom))
+    return Image.fromarray(np.pad(np.asarray(scaled), (*padding[::-1], (0, 0)), mode="reflect"))
+
+
+def crop(surrounded: Image.Image) -> Image.Image:
+    """The centre of what :func:`surround` gives: RGB, 224x224."""
+    return surrounded.crop((MARGIN, MARGIN, MARGIN + SIZE, MARGIN + SIZE))
+
+
+def vary(surrounded: Image.Image, look: Look) -> Image.Image:
+    """Rotate about the centre (bicubic), then change brightness, then contrast.
+
+    Args:
+        surrounded: what :func:`surround` gives.
+
+    Returns:
+        RGB, 224x224, without empty corners.
+    """
+    angle = math.radians(look.rotation)
+    cos, sin = math.cos(angle), math.sin(angle)
+    centre = MARGIN + SIZE / 2
+    # from a pixel of the result to its place in ``surrounded``; y points down
+    matrix = (cos, -sin, centre - SIZE / 2 * (cos - sin))
+    matrix += (sin, cos, centre - SIZE / 2 * (cos + sin))
+    image = surrounded.transform(
+        (SIZE, SIZE), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC
+    )
+    image = ImageEnhance.Brightness(image).enhance(look.brightness)
+    return ImageEnhance.Contrast(image).enhance(look.contrast)
+
+
+def encode(image: Image.Image) -> bytes:
+    """The image as JPEG, with its colours at full resolution."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=QUALITY, subsampling="4:4:4")
+    return buffer.getvalue()

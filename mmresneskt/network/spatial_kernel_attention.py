@@ -1,0 +1,158 @@
+"""Spatial-Kernel Attention: the part that ResNeSkt adds to ResNeSt.
+
+Equation (5) and the paragraph around it: three poolings over the channel axis, several
+kernel sizes over the three maps, and a soft choice between the kernel sizes as in
+Li et al., "Selective Kernel Networks" (arXiv:1903.06586).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .channel_pool import ChannelPool
+from .fast.gate import GATES, apply_gate
+from .vector_norm import build_vector_norm, normalize_vector
+
+_MAPS = 3  # average, max, GeM
+_HIDDEN = 32  # the paper's "compact" Z: SKNet's lower bound
+
+
+class SpatialKernelAttention(nn.Module):
+    """Gate every position of V by one value per group.
+
+    Args:
+        channels: C, channels of V.
+        groups: K; each group of C/K channels has a gate of its own.
+        kernels: sizes of the square kernels, odd, one branch each.
+        gem_p, gem_trainable: of :class:`ChannelPool`.
+        gate: a name in :data:`GATES`.
+        share_kernels: the groups use one set of kernels and of dense layers, not one each.
+        norm_cfg: of the norm before Z.
+
+    With the sigmoid gates the kernels start at zero, so that a fresh module multiplies
+    by a constant: with ``double_sigmoid`` it is the identity, bit for bit.
+
+    Raises:
+        ValueError: naming the argument of ResNeSkt, its value and what is allowed.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        groups: int = 1,
+        kernels: Sequence[int] = (3, 5),
+        gem_p: float = 3.0,
+        gem_trainable: bool = False,
+        gate: str = "double_sigmoid",
+        share_kernels: bool = True,
+        norm_cfg: dict | None = None,
+    ) -> None:
+        super().__init__()
+        if groups < 1 or channels % groups:
+            raise ValueError(
+                f"spatial_groups={groups} does not divide a block's width of {channels}"
+            )
+        if not kernels or any(k < 1 or k % 2 == 0 for k in kernels):
+            raise ValueError(
+                f"spatial_kernels={tuple(kernels)} is not allowed: give one or more odd sizes"
+            )
+        if gate not in GATES:
+            raise ValueError(f"spatial_gate={gate!r} is not allowed: choose from {list(GATES)}")
+        self.groups = groups
+        self.gate = gate
+        self.sizes = tuple(kernels)
+        self.pool = ChannelPool(gem_p, gem_trainable, groups=groups)
+        self.sets = 1 if share_kernels else groups
+        self.kernels = nn.ParameterList(
+            nn.Parameter(torch.zeros(self.sets, _MAPS, k, k)) for k in kernels
+        )
+        if gate == "linear":  # zero kernels would multiply V, and so the signal, by zero
+            for kernel in self.kernels:
+                nn.init.kaiming_normal_(kernel)
+        hidden = _HIDDEN * self.sets
+        self.fc = nn.Conv2d(self.sets, hidden, 1, groups=self.sets, bias=False)
+        self.bn = build_vector_norm(norm_cfg or dict(type="BN"), hidden)
+        self.select = nn.Conv2d(hidden, len(kernels) * self.sets, 1, groups=self.sets, bias=False)
+
+    def forward(self, v: Tensor, maps: Tensor | None = None) -> Tensor:
+        """V (N, C, H, W) -> V * gate(U), same shape and type.
+
+        Args:
+            maps: what :attr:`pool` makes of V, where it is there already. Without a gradient the
+                result then takes V's place in memory.
+        """
+        return apply_gate(v, self._attend(v, maps)[0], self.gate, in_place=maps is not None)
+
+    def attention(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        """The gate (N, K, H, W) of V, and the weight of each kernel size (N, K, branches)."""
+        u, weights = self._attend(v, None)
+        return GATES[self.gate](u), weights
+
+    def _attend(self, v: Tensor, maps: Tensor | None) -> tuple[Tensor, Tensor]:
+        """U (N, K, H, W) and the weight of each kernel size (N, K, branches).
+
+        Not under autocast: three maps cost nothing in float32, and sums over 75 values
+        of 1e4 do not fit in float16.
+        """
+        with _no_autocast(v.device.type):
+            branches = self._convolve(self.pool(v) if maps is None else maps)
+            weights = self._choose(branches)
+            # their weighted sum
+            u = torch.bmm(weights.unsqueeze(1), branches.flatten(2)).view_as(branches[:, :1])
+            if self.groups == 1:
+                return u, weights.unsqueeze(1)
+            u, weights = (x.unflatten(0, (-1, self.groups)) for x in (u, weights))
+            return u.squeeze(2), weights
+
+    def _convolve(self, maps: Tensor) -> Tensor:
+        """Pooled maps (N, K, 3, H, W) -> one map per kernel size (N*K, branches, H, W).
+
+        The kernels are zero-padded to the largest and run as one convolution. No size is read
+        from a tensor here or below: an exporter would take it for a constant.
+        """
+        largest = max(self.sizes)
+        padded = [
+            F.pad(kernel, [(largest - size) // 2] * 4) if size < largest else kernel
+            for kernel, size in zip(self.kernels, self.sizes)
+        ]
+        out_channels = self.sets * len(self.sizes)
+        weight = torch.cat(padded, dim=1).reshape(out_channels, _MAPS, largest, largest)
+        maps = maps.flatten(0, 1) if self.sets == 1 else maps.flatten(1, 2)
+        maps = maps.to(weight.dtype)
+        if maps.device.type == "cpu" and maps.requires_grad:  # the backward pass: twice as fast
+            maps = maps.contiguous(memory_format=torch.channels_last)
+        out = F.conv2d(maps, weight, padding=largest // 2, groups=self.sets)
+        return out if self.sets == 1 else out.unflatten(1, (self.groups, -1)).flatten(0, 1)
+
+    def _choose(self, branches: Tensor) -> Tensor:
+        """Branch maps (N*K, B, H, W) -> softmax weights (N*K, B), summing to 1 over B."""
+        b = len(self.sizes)
+        t = branches.mean((1, 2, 3)).mul(b).view(-1, self.sets, 1)  # equation (5)
+        # written out, the dense layers of the sets cost less than as tiny convolutions
+        z = t * self.fc.weight.view(self.sets, _HIDDEN)
+        z = normalize_vector(self.bn, z.view(-1, self.sets * _HIDDEN, 1, 1)).relu()
+        z = z.view(-1, self.sets, _HIDDEN).transpose(0, 1)
+        select = self.select.weight.view(self.sets, b, _HIDDEN)
+        logits = torch.bmm(z, select.transpose(1, 2)).transpose(0, 1)
+        return logits.softmax(-1).flatten(0, 1)
+
+
+def _no_autocast(device: str) -> contextlib.AbstractContextManager:
+    """torch.autocast(enabled=False), which takes a while to make, where it changes anything."""
+    return torch.autocast(device, enabled=False) if _is_autocast(device) else _AS_IT_IS
+
+
+_AS_IT_IS = contextlib.nullcontext()
+
+
+def _is_autocast(device: str) -> bool:
+    if device == "meta":  # used to count or to defer; it knows no autocast
+        return False
+    if hasattr(torch, "get_autocast_dtype"):  # torch 2.4
+        return torch.is_autocast_enabled(device)
+    return torch.is_autocast_cpu_enabled() if device == "cpu" else torch.is_autocast_enabled()

@@ -1,0 +1,1 @@
+"""Put another backbone into a config of MMDetection or MMPretrain."""

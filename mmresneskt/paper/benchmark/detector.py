@@ -1,0 +1,70 @@
+"""A whole Faster R-CNN with one backbone or another, in its parts."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from mmengine.config import Config
+
+from mmresneskt.runtime.building import build, scope_of
+from mmresneskt.runtime.sync_bn import replace_sync_bn
+
+from .variants import LAYOUTS
+
+PARTS = ("backbone", "neck", "rpn", "roi heads", "training step")
+
+
+def detector_steps(
+    cfg: Config, batch: int, size: tuple[int, int], layout: str, device: str
+) -> dict[str, Callable[[], object]]:
+    """Functions that run a part of a two-stage detector once, by name of the part.
+
+    All but the last are of inference. Weights, images and objects are random; the region
+    proposals are therefore as many as the config allows.
+
+    Args:
+        size: height and width of the images in pixels.
+    """
+    cfg = copy.deepcopy(cfg)
+    replace_sync_bn(cfg.model)
+    model = build(cfg, cfg.model).to(device, memory_format=LAYOUTS[layout])
+    from mmdet.testing import demo_mm_inputs  # needs MMDetection
+
+    classes = cfg.model.roi_head.bbox_head.num_classes
+    with scope_of(cfg):
+        inputs = demo_mm_inputs(batch, (3, *size), num_classes=classes)
+        data = model.data_preprocessor(inputs, True)
+    images = data["inputs"].to(memory_format=LAYOUTS[layout])
+    samples = data["data_samples"]
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
+    model.eval()
+    with torch.no_grad():
+        maps = model.backbone(images)
+        pyramid = model.neck(maps)
+        proposals = model.rpn_head.predict(pyramid, samples, rescale=False)
+
+    def inference(function: Callable[[], object]) -> Callable[[], None]:
+        def run() -> None:
+            model.train(False)
+            with torch.no_grad():
+                function()
+
+        return run
+
+    def train() -> None:
+        model.train(True)
+        loss, _ = model.parse_losses(model.loss(images, copy.deepcopy(samples)))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    functions = (
+        inference(lambda: model.backbone(images)),
+        inference(lambda: model.neck(maps)),
+        inference(lambda: model.rpn_head.predict(pyramid, samples, rescale=False)),
+        inference(lambda: model.roi_head.predict(pyramid, copy.deepcopy(proposals), samples)),
+        train,
+    )
+    return dict(zip(PARTS, functions))

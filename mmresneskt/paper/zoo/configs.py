@@ -1,0 +1,41 @@
+"""The ResNet-50-based configs that the installed MMDetection brings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmresneskt.runtime.environment import configs_of
+
+
+def zoo_folder() -> Path:
+    """``configs`` of the installed MMDetection."""
+    return configs_of("mmdet")
+
+
+def resnet50_configs() -> tuple[list[str], dict[str, str]]:
+    """Names ``FOLDER/NAME.py`` of the configs, and of those that cannot be read, with why.
+
+    A config counts whose detector, or whose tracker's detector, has as backbone a ResNet,
+    or one of its kin, of 50 layers.
+    """
+    folder = zoo_folder()
+    names, unreadable = [], {}
+    for file in sorted(folder.rglob("*.py")):
+        name = str(file.relative_to(folder))
+        if "_base_" in name:
+            continue
+        try:
+            cfg = Config.fromfile(file)
+        except Exception as error:  # a config is Python: anything can go wrong in it
+            unreadable[name] = str(error).replace(f"{folder}/", "")
+            continue
+        if _is_resnet50(cfg.get("model") or {}):
+            names.append(name)
+    return names, unreadable
+
+
+def _is_resnet50(model: dict) -> bool:
+    backbones = [part.get("backbone") for part in (model, model.get("detector") or {})]
+    return any(b and b.get("depth") == 50 and "ResNe" in str(b.get("type")) for b in backbones)

@@ -1,0 +1,140 @@
+"""Swap the backbone of every ResNet-50-based config of MMDetection, and write what became of it."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from mmresneskt.network.resneskt import ResNeSkt
+from mmresneskt.network.swap.swap_backbone import swap_backbone
+from mmresneskt.runtime.conditions import conditions
+from mmresneskt.runtime.config.load import load_config
+from mmresneskt.runtime.files import write_whole
+from mmresneskt.runtime.text_table import format_table
+
+from .configs import resnet50_configs, zoo_folder
+from .trial import trial
+
+_SECONDS = 600
+
+
+def sweep(out: Path) -> None:
+    """Try every config in a process of its own, and write the table.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    names, unreadable = resnet50_configs()
+    outcomes: dict[str, str] = {}
+    as_it_is: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder, "resnest50.pth")
+        _in_a_process(_write_weights, weights)
+        for number, name in enumerate(names, start=1):
+            outcomes[name] = _in_a_process(try_one, name, weights)
+            if outcomes[name]:
+                as_it_is[name] = _in_a_process(_try_as_it_is, name) or "works"
+            print(f"[{number}/{len(names)}] {name}: {outcomes[name] or 'works'}", flush=True)
+    write_whole(out, _report(outcomes, as_it_is, unreadable).encode())
+
+
+def try_one(name: str, weights: str | Path) -> None:
+    os.chdir(zoo_folder().parent)  # some configs name others relative to MMDetection's root
+    swap = functools.partial(swap_backbone, name=f"resneskt50:{weights}")
+    trial(load_config(f"mmdet::{name}", change=swap))
+
+
+def _try_as_it_is(name: str) -> None:
+    os.chdir(zoo_folder().parent)
+    trial(load_config(f"mmdet::{name}"))
+
+
+def _write_weights(file: Path) -> None:
+    """Weights that stand for the public ones, which a trial need not download."""
+    torch.save(ResNeSkt(50, spatial_attention=False).state_dict(), file)
+
+
+def _in_a_process(function: Callable, *arguments: object) -> str:
+    """Why the function failed, empty where it did not.
+
+    In a process of its own, a fork: a crash or a hang ends one trial, and torch and the
+    libraries, which take longer than a trial to import, are there already.
+    """
+    fork = multiprocessing.get_context("fork")
+    reader, writer = fork.Pipe(duplex=False)
+
+    def child() -> None:
+        with open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), 1)
+            os.dup2(nothing.fileno(), 2)
+        try:
+            function(*arguments)
+            writer.send("")
+        except Exception as error:  # whatever a model raises is the outcome
+            writer.send(f"{type(error).__name__}: {error}")
+
+    process = fork.Process(target=child)
+    process.start()
+    writer.close()
+    try:
+        if not reader.poll(_SECONDS):
+            return f"not done after {_SECONDS} s"
+        return reader.recv()
+    except EOFError:
+        process.join()
+        return f"the process ended with exit code {process.exitcode}"
+    finally:
+        process.kill()
+        process.join()
+
+
+def _report(outcomes: dict[str, str], as_it_is: dict[str, str], unreadable: dict[str, str]) -> str:
+    failed = {name: why for name, why in outcomes.items() if why}
+    works = len(outcomes) - len(failed)
+    where = conditions()
+    versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
+    folders = Counter(Path(name).parent.name for name, why in outcomes.items() if not why)
+    lines = [
+        "# ResNeSkt-50 in every ResNet-50-based config of MMDetection",
+        "",
+        f"{works} of {len(outcomes)} configs ({works / max(len(outcomes), 1):.1%}) are built, take "
+        "a training step and predict after the swap, on synthetic images of 128x128 (256x256 where "
+        "900 queries are chosen). Of "
+        "trackers and semi-supervised models the whole is built and the detector takes the step. "
+        "Instead of the public weights a file of the same shape is loaded.",
+        "",
+        f"Made by `mmresneskt sweep`, {where['date']}, commit {where['commit']}, "
+        f"{where['hardware']}; {versions}.",
+        "",
+        "## Those that do not",
+        "",
+        format_table(
+            ("config", "why", "without the swap"),
+            [[n, _cell(why), _same(why, as_it_is[n])] for n, why in failed.items()],
+            markdown=True,
+        ),
+        "",
+        "Not counted, since MMDetection itself cannot read them:",
+        "",
+        *(f"- {name}: {_cell(why)}" for name, why in unreadable.items()),
+        "",
+        "## Those that do, by folder",
+        "",
+        ", ".join(f"{folder} {count}" for folder, count in folders.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _same(why: str, as_it_is: str) -> str:
+    return "the same" if as_it_is == why else _cell(as_it_is)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())

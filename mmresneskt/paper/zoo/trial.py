@@ -1,0 +1,93 @@
+"""Does a config still work with another backbone? Build, one training step, one prediction."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import MessageHub
+from mmengine.registry import MODELS
+from torch import nn
+
+from mmresneskt.network.spatial_kernel_attention import SpatialKernelAttention
+from mmresneskt.runtime.building import scope_of
+from mmresneskt.runtime.sync_bn import replace_sync_bn
+
+from .inputs import synthetic_batch
+
+
+def trial(cfg: Config) -> None:
+    """Build a config's model, take a training step, and predict, on synthetic images.
+
+    Of a tracker or a semi-supervised model, which train on videos or on two kinds of
+    batches, the whole is built, and its detector takes the step.
+
+    Raises:
+        Exception: whatever the model raises.
+        AssertionError: the loss is not finite, a spatial attention gets no gradient, or the
+            prediction is incomplete.
+    """
+    cfg = copy.deepcopy(cfg)
+    _leave_out_downloads(cfg.model)
+    replace_sync_bn(cfg.model)
+    torch.manual_seed(0)
+    # a runner counts there, and some losses read it
+    for counter in ("iter", "epoch"):
+        MessageHub.get_current_instance().update_info(counter, 0)
+    with scope_of(cfg):
+        model = MODELS.build(cfg.model)
+        model.init_weights()
+        if "detector" in cfg.model:
+            # a semi-supervised model has its detector twice, as student and as teacher
+            model = model.student if hasattr(model, "student") else model.detector
+            cfg.model = cfg.model.detector
+            if "data_preprocessor" not in cfg.model:
+                cfg.model.data_preprocessor = dict(type="DetDataPreprocessor")
+                model.data_preprocessor = MODELS.build(cfg.model.data_preprocessor)
+        batch = synthetic_batch(cfg)
+        _train_a_step(model, copy.deepcopy(batch))
+        _predict(model, batch)
+
+
+def _train_a_step(model: nn.Module, batch: dict) -> None:
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+    model.train()
+    data = model.data_preprocessor(batch, True)
+    loss, _ = model.parse_losses(model(**data, mode="loss"))
+    assert loss.isfinite(), f"the loss is {loss.item()}"
+    loss.backward()
+    optimizer.step()
+    kernels = [
+        kernel
+        for module in model.backbone.modules()
+        if isinstance(module, SpatialKernelAttention)
+        for kernel in module.kernels
+    ]
+    assert all(kernel.grad is not None for kernel in kernels), "spatial attention without gradient"
+
+
+def _predict(model: nn.Module, batch: dict) -> None:
+    model.eval()
+    for name, module in model.named_modules():
+        # untrained, some throw boxes out of the image, where MMDetection pastes no mask on CPUs
+        if name.endswith("fc_reg") and isinstance(module, nn.Linear):
+            nn.init.zeros_(module.weight)
+    # one image at a time, as some heads want it
+    for index in range(len(batch["inputs"])):
+        one = {key: values[index : index + 1] for key, values in batch.items()}
+        with torch.no_grad():
+            results = model.test_step(one)
+        assert len(results) == 1, f"{len(results)} results for one image"
+
+
+def _leave_out_downloads(node: object) -> None:
+    """Weights of teachers and other parts, which have nothing to do with the swap."""
+    if isinstance(node, dict):
+        if "teacher_ckpt" in node:
+            node["teacher_ckpt"] = None
+        if isinstance(node.get("init_cfg"), dict) and node["init_cfg"]["type"] == "Pretrained":
+            del node["init_cfg"]
+        node = list(node.values())
+    for child in node if isinstance(node, (list, tuple)) else ():
+        _leave_out_downloads(child)

@@ -1,0 +1,19 @@
+"""What is good for any run of an MM library, and knows nothing of ResNeSkt."""
+
+from __future__ import annotations
+
+
+def enable() -> None:
+    """Change three things in the installed MM libraries; calling it again changes nothing.
+
+    ``mmcv.ops`` becomes importable, on torchvision's operators, where mmcv has no compiled ones.
+    mmengine's checkpoint loaders, and so those of every MM library, run no code of a file.
+    ``mmresneskt::NAME.py`` names a config of this package wherever ``mmdet::...`` names one of
+    MMDetection's.
+    """
+    from . import checkpoint, ops
+    from .config import installed
+
+    ops.install()
+    checkpoint.install()
+    installed.install()

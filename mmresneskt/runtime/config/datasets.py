@@ -1,0 +1,37 @@
+"""The loaders and datasets of a config, wherever wrappers have put them."""
+
+from __future__ import annotations
+
+from mmengine.config import Config, ConfigDict
+
+PARTS = ("train", "val", "test")
+
+
+def datasets(cfg: Config) -> dict[str, ConfigDict]:
+    """Each dataset of a config by its dotted key, wrappers' inner datasets included."""
+    found: dict[str, ConfigDict] = {}
+
+    def add(key: str, dataset: ConfigDict) -> None:
+        found[key] = dataset
+        if dataset.get("dataset"):
+            add(f"{key}.dataset", dataset.dataset)
+        for index, part in enumerate(dataset.get("datasets") or ()):
+            add(f"{key}.datasets.{index}", part)
+
+    for key, loader in dataloaders(cfg).items():
+        if loader.get("dataset"):
+            add(f"{key}.dataset", loader.dataset)
+    return found
+
+
+def leaves(cfg: Config) -> dict[str, ConfigDict]:
+    """The datasets that read data, without the wrappers around them."""
+    found = datasets(cfg)
+    return {k: d for k, d in found.items() if not d.get("dataset") and not d.get("datasets")}
+
+
+def dataloaders(cfg: Config) -> dict[str, ConfigDict]:
+    """The loaders of a config by key, that of TrainAndTestLoop included."""
+    found = {f"{part}_dataloader": cfg.get(f"{part}_dataloader") for part in PARTS}
+    found["val_cfg.train_dataloader"] = (cfg.get("val_cfg") or {}).get("train_dataloader")
+    return {key: loader for key, loader in found.items() if loader}

@@ -1,0 +1,74 @@
+"""Load a config and apply what the command line says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+from ..errors import UserError
+from .datasets import PARTS, dataloaders, leaves
+from .installed import find_config
+
+
+def load_config(
+    filename: str, options: dict | None = None, change: Callable[[Config], Config] | None = None
+) -> Config:
+    """Read a config, change it if asked to, and merge ``--cfg-options`` into it.
+
+    One option reaches further than its key, as users expect: ``data_root`` replaces the
+    old root wherever a dataset or an evaluator was built from it.
+
+    Args:
+        filename: a file, or one that an installed package brings: ``mmdet::FOLDER/NAME.py``.
+        change: what happens to it before the options, such as a swap of the backbone.
+
+    Raises:
+        UserError: no such file, one that cannot be read, or what ``change`` raises.
+    """
+    path = find_config(filename)
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:  # a config is Python: anything can go wrong in it
+        raise UserError(f"config {filename} cannot be read: {error}") from error
+    if change:
+        cfg = change(cfg)
+    options = options or {}
+    in_datasets = {d.data_root for d in leaves(cfg).values() if d.get("data_root")}
+    roots = [cfg.data_root] if cfg.get("data_root") else sorted(in_datasets)
+    try:
+        cfg.merge_from_dict(options)
+    except Exception as error:  # mmengine asserts and indexes its way through the keys
+        raise UserError(f"--cfg-options cannot be applied to {filename}: {error}") from error
+    if "data_root" in options:
+        for part in (*dataloaders(cfg).values(), *_evaluators(cfg)):
+            for old in roots:
+                _move(part, str(old), str(options["data_root"]))
+    return cfg
+
+
+def default_work_dir(
+    cfg: Config, filename: str, given: str | None, backbone: str | None = None
+) -> str:
+    """MM's rule: the command line, else the config, else ./work_dirs/<config's name>.
+
+    A swapped backbone is part of the name: its run must not go on where another's ended.
+    """
+    name = Path(filename).stem + (f"_{backbone.partition(':')[0]}" if backbone else "")
+    return given or cfg.get("work_dir") or str(Path("work_dirs") / name)
+
+
+def _evaluators(cfg: Config) -> list[ConfigDict | list]:
+    return [cfg[key] for key in (f"{part}_evaluator" for part in PARTS) if cfg.get(key)]
+
+
+def _move(node: object, old: str, new: str) -> None:
+    """Put the paths in a folder into another; ``data/VOC2012`` is not in ``data/VOC``."""
+    old = old.rstrip("/")
+    for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
+        if isinstance(value, (dict, list)):
+            _move(value, old, new)
+        elif value == old or (isinstance(value, str) and value.startswith(f"{old}/")):
+            rest = value[len(old) :].lstrip("/")
+            node[key] = f"{new.rstrip('/')}/{rest}" if rest else new

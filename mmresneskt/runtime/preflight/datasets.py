@@ -1,0 +1,216 @@
+"""Do the annotations fit the config, and are the images there and whole?"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.fileio import get
+from mmengine.registry import DATASETS
+from mmengine.runner import Runner
+
+from ..broken_images import unwrapped
+from ..building import scope_of
+from ..config.datasets import dataloaders, leaves
+from ..config.tree import nodes
+from ..errors import explain
+from ..images import CorruptImage, decode_image
+from .build import quiet
+from .coco_files import coco_problems
+from .findings import Finding, error, report, warning
+from .voc_files import voc_problems
+
+_SHOWN = 10
+_SAMPLE = 16
+_LOOK = "Look at its annotations and at the classes of the config"
+
+
+def annotation_problems(cfg: Config, parts: tuple[str, ...]) -> Iterator[Finding]:
+    """What is wrong in the annotation files of the parts ("train", ...) in use."""
+    seen = set()
+    for key, dataset in leaves(cfg).items():
+        if key.split("_")[0] not in parts or dataset.get("backend_args"):
+            continue
+        with scope_of(cfg), DATASETS.switch_scope_and_registry(None) as registry:
+            kind = registry.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
+        root = Path(dataset.get("data_root") or "")
+        file = root / str(dataset.get("ann_file") or "")
+        if not file.is_file() or file in seen:
+            continue
+        seen.add(file)
+        kinds = [base.__name__ for base in getattr(kind, "__mro__", ())]
+        if "CocoDataset" in kinds and "ParcelsDataset" not in kinds:
+            masks = any(node.get("with_mask") for _, node in nodes(dataset, key))
+            yield from coco_problems(f"{key}.ann_file", file, masks)
+        elif "XMLDataset" in kinds:
+            prefix = (dataset.get("data_prefix") or {}).get("sub_data_root", "")
+            folder = root / prefix / dataset.get("ann_subdir", "Annotations")
+            yield from voc_problems(f"{key}.ann_file", file, folder)
+
+
+def dataset_problems(cfg: Config, parts: tuple[str, ...]) -> Iterator[Finding]:
+    """Build the datasets of the parts, and look into them as :func:`check_parts` does."""
+    for key, loader in dataloaders(cfg).items():
+        if key.split("_")[0] not in parts or key.startswith("val_cfg"):
+            continue
+        try:
+            with scope_of(cfg), quiet():
+                dataset = DATASETS.build(loader.dataset)
+                if hasattr(dataset, "full_init"):
+                    dataset.full_init()
+        except Exception as failure:
+            yield _unreadable(cfg, key, failure)
+            continue
+        yield from part_problems(list(unwrapped(dataset)), key)
+
+
+def check_datasets(runner: Runner, what: str) -> None:
+    """Look into the datasets that ``runner.train()`` or ``runner.test()`` will read.
+
+    They are built by this, once, as the runner would build them a moment later.
+
+    Raises:
+        UserError: see :func:`part_problems`; of the first part with errors.
+    """
+    for part in ("train", "val") if what == "train" else ("test",):
+        key = f"{part}_dataloader"
+        if not runner.cfg.get(key):
+            continue
+        try:
+            loader = getattr(runner, key)
+        except Exception as failure:  # whatever a dataset makes of its files
+            report([_unreadable(runner.cfg, key, failure)])
+        report(part_problems(list(unwrapped(loader.dataset)), key))
+
+
+def part_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
+    """Compare the datasets behind one loader with their own annotations and images.
+
+    Found are: classes that the annotations do not have, or have in another order; no image;
+    no object, but in a test set, or beside a set that has some, as in semi-supervised
+    training; images that are listed and missing; of a sample, the same each time, those that
+    cannot be decoded or have another size than their annotation says.
+
+    Args:
+        key: of the loader in the config, that names it in a message.
+    """
+    for dataset in datasets:
+        where = f"{getattr(dataset, 'ann_file', '') or dataset.data_root} ({key})"
+        local = dataset.ann_file and not getattr(dataset, "backend_args", None)
+        if local and hasattr(dataset, "cat_ids") and str(dataset.ann_file).endswith(".json"):
+            found = _wrong_categories(dataset, key, where)
+            if found:
+                yield found
+                return
+        if not len(dataset):
+            yield error(key, f"{where} has no image. {_LOOK}")
+            return
+        if local:
+            missing = _missing_images(dataset, key, where)
+            if missing:
+                yield missing
+                return
+        yield from _sample(dataset, key)
+    if key != "test_dataloader" and datasets and all(map(_without_objects, datasets)):
+        yield error(
+            key,
+            f"{where} has no image with an object of the classes {_short(datasets[-1])}. {_LOOK}",
+        )
+
+
+def _unreadable(cfg: Config, key: str, failure: Exception) -> Finding:
+    parts = [part for name, part in leaves(cfg).items() if name.startswith(key)]
+    where = next(filter(None, (p.get("ann_file") or p.get("data_root") for p in parts)), "the data")
+    if "need at least one array" in str(failure):  # how numpy finds an empty list
+        return error(key, f"{where} ({key}) has no image with an object. {_LOOK}")
+    return error(f"{key}.dataset", f"{where} ({key}) cannot be read: {explain(failure)}")
+
+
+def _short(dataset: BaseDataset) -> str:
+    classes = dataset.metainfo.get("classes") or ()
+    return ", ".join(map(str, classes[:_SHOWN])) + (", ..." if len(classes) > _SHOWN else "")
+
+
+def _wrong_categories(dataset: BaseDataset, key: str, where: str) -> Finding | None:
+    """MMDetection numbers the categories in the file's order and takes those it knows."""
+    wanted = list(dataset.metainfo["classes"])
+    standard = type(dataset).METAINFO.get("classes")
+    if len(dataset.cat_ids) == len(wanted) and tuple(wanted) == standard:
+        return None  # COCO as it is published, without reading its half gigabyte again
+    categories = json.loads(Path(dataset.ann_file).read_text()).get("categories", [])
+    names = [category["name"] for category in categories]
+    absent = [name for name in wanted if name not in names]
+    change = "--cfg-options \"classes=['" + "','".join(names) + "']\""
+    if absent:
+        return error(
+            key,
+            f"{where} has no category {', '.join(map(repr, absent[:_SHOWN]))}, which the config's "
+            f"classes name; it has {', '.join(map(repr, names[:_SHOWN])) or 'none'}. Take these "
+            f"with {change}",
+        )
+    if [name for name in names if name in wanted] != wanted:
+        return error(
+            key,
+            f"{where} has its categories in another order than the config's classes, by which "
+            f"MMDetection would name them wrongly. Take its own: {change}",
+        )
+    return None
+
+
+def _without_objects(dataset: BaseDataset) -> bool:
+    """Whether this is a detection dataset of which no image has an object."""
+    infos = (dataset.get_data_info(index) for index in range(len(dataset)))
+    return all("instances" in info and not info["instances"] for info in infos)
+
+
+def _missing_images(dataset: BaseDataset, key: str, where: str) -> Finding | None:
+    folders: dict[str, set[str]] = {}
+    missing = []
+    for index in range(len(dataset)):
+        path = str(dataset.get_data_info(index).get("img_path") or "")
+        if not path or "://" in path:
+            continue
+        folder, name = os.path.split(path)
+        if folder not in folders:  # one listing instead of a question for each image
+            folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        if name not in folders[folder]:
+            missing.append(path)
+    if not missing:
+        return None
+    return error(
+        key,
+        f"{where} lists {len(dataset)} images, of which {len(missing)} are not there, the "
+        f"first: {missing[0]}",
+    )
+
+
+def _sample(dataset: BaseDataset, key: str) -> Iterator[Finding]:
+    """Decode some images, spread evenly over the dataset."""
+    size = len(dataset)
+    for index in sorted({number * size // _SAMPLE for number in range(min(_SAMPLE, size))}):
+        info = dataset.get_data_info(index)
+        path = str(info.get("img_path") or "")
+        if not path or "://" in path:
+            continue
+        try:
+            image = decode_image(get(path, backend_args=getattr(dataset, "backend_args", None)))
+        except (CorruptImage, OSError) as failure:
+            stops = error if key != "train_dataloader" else warning
+            yield stops(
+                key,
+                f"{path} ({key}) cannot be used: {failure}. Training stops there unless "
+                f"--max-broken-images lets it be skipped; an evaluation always does",
+            )
+            continue
+        height, width = image.shape[:2]
+        expected = (info.get("height"), info.get("width"))
+        if None not in expected and (height, width) != tuple(map(int, expected)):
+            yield warning(
+                key,
+                f"{path} ({key}) has {width}x{height} pixels, its annotation says "
+                f"{expected[1]}x{expected[0]}: the boxes may not fit",
+            )

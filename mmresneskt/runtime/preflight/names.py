@@ -1,0 +1,135 @@
+"""Misspelt keys: at the top of a config, and as arguments of what is built from it."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterator
+
+from mmengine.config import Config
+from mmengine.registry import (
+    HOOKS,
+    LOOPS,
+    METRICS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    WEIGHT_INITIALIZERS,
+)
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from ..building import scope_of
+from ..config.keywords import keywords, some_keywords
+from ..config.tree import Part, nodes, parts
+from ..errors import did_you_mean
+from .findings import Finding, error
+
+# read from the config by mmengine, the libraries or this package, besides Runner's own
+_MORE = ("classes", "custom_imports", "data_root", "find_unused_parameters", "model_wrapper_cfg")
+_MORE += ("runner_type", "strategy", "compile", "sync_bn")
+# taken out of a part before it is built, or put in by what builds it
+_TAKEN_OUT = {
+    HOOKS: ("priority",),
+    LOOPS: ("by_epoch", "runner", "dataloader", "evaluator"),
+    METRICS: ("metrics",),
+    OPTIM_WRAPPERS: ("constructor", "paramwise_cfg"),
+    OPTIMIZERS: (),
+    PARAM_SCHEDULERS: ("convert_to_iter_based",),
+    WEIGHT_INITIALIZERS: ("layer", "override"),
+}
+_ALWAYS = ("type", "_scope_", "_delete_")
+_NORM = ("norm_cfg", "norm")
+_LOADER = ("dataset", "sampler", "batch_sampler", "collate_fn", "worker_init_fn")
+_LOADER += ("num_batch_per_epoch",)
+_PARAMWISE = ("custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult")
+_PARAMWISE += ("dwconv_decay_mult", "flat_decay_mult", "dcn_offset_lr_mult", "bypass_duplicate")
+# the dictionaries of which mmengine reads these keys and no other
+_FIXED = {
+    "env_cfg": ("cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit"),
+    "auto_scale_lr": ("base_batch_size", "enable"),
+    "randomness": tuple(inspect.signature(Runner.set_randomness).parameters)[1:],
+    **{
+        key: tuple({**inspect.signature(DataLoader).parameters, **dict.fromkeys(_LOADER)})
+        for key in ("train_dataloader", "val_dataloader", "test_dataloader")
+    },
+}
+
+
+def misspelt(cfg: Config) -> Iterator[Finding]:
+    """Top-level names that are nearly a known one, unknown types, unknown arguments."""
+    yield from _top_level(cfg)
+    for key, node in nodes(cfg):
+        known = _FIXED.get(key)
+        if key == "optim_wrapper.paramwise_cfg" and "constructor" not in cfg.optim_wrapper:
+            known = _PARAMWISE
+        for name in node if known else ():
+            if name not in known and name not in _ALWAYS:
+                yield _unknown(f"{key}.{name}", f"{key} has no setting {name!r}", name, known)
+    with scope_of(cfg):
+        for part in parts(cfg):
+            yield from _of_part(part)
+
+
+def _top_level(cfg: Config) -> Iterator[Finding]:
+    """A config may have names of its own; those nearly like a known one that it lacks are
+    taken for it."""
+    known = [name for name in inspect.signature(Runner).parameters if name != "cfg"]
+    known = [name for name in (*known, *_MORE) if name not in cfg]
+    for name in cfg:
+        if name.startswith("_"):
+            continue
+        near = _nearly(name, known)
+        if near and name not in _MORE and name not in inspect.signature(Runner).parameters:
+            yield error(name, f"{name} is no setting of a config. Did you mean {near[0]}?")
+    if not cfg.get("model"):
+        yield error("model", f"the config has no model.{did_you_mean('model', list(cfg))}")
+
+
+def _nearly(name: str, known: list[str]) -> list[str]:
+    """Known names that ``name`` is a misspelling of, and hardly anything else."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.87)
+    return near + [word for word in known if sorted(word) == sorted(name)]  # letters swapped
+
+
+def _of_part(part: Part) -> Iterator[Finding]:
+    if not isinstance(part.type, str) and not callable(part.type):
+        yield error(f"{part.key}.type", f"{part.type!r} is not allowed: give the name of a class")
+        return
+    found = part.find()
+    if found is None:
+        if _must_be_registered(part):
+            registry = part.registries[0]
+            with registry.switch_scope_and_registry(None) as scoped:
+                where = f"the {scoped.scope}::{scoped.name} registry"
+            message = f"{part.type} is not in {where}"
+            yield _unknown(f"{part.key}.type", message, str(part.type), part.names())
+        return
+    accepted = keywords(found)
+    if part.key.endswith(".dcn"):  # its blocks take some of these, and rename some
+        return
+    extra = {name for registry in part.registries for name in _TAKEN_OUT.get(registry, ())}
+    if part.key.rpartition(".")[2] in _NORM:
+        extra.add("requires_grad")
+    for name in part.cfg:
+        if name in extra or name in _ALWAYS or name in (accepted or some_keywords(found)):
+            continue
+        if accepted is None and not _nearly(
+            name, [k for k in some_keywords(found) if k not in part.cfg]
+        ):
+            continue  # anything may be meant for its **kwargs
+        who = getattr(found, "__name__", str(found))
+        message = f"{who} has no argument {name!r}"
+        yield _unknown(f"{part.key}.{name}", message, name, some_keywords(found))
+
+
+def _must_be_registered(part: Part) -> bool:
+    """Some types inside a model or a transform, as of an operator, are looked up elsewhere."""
+    if not part.key.startswith("model."):
+        return ".transforms." not in part.key
+    return part.key.split(".")[-1] in ("backbone", "neck", "head", "rpn_head", "roi_head")
+
+
+def _unknown(key: str, message: str, name: str, known: object) -> Finding:
+    hint = did_you_mean(name, known)
+    return error(key, f"{message}{'.' if hint else ''}{hint}")
