@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from mmengine.dist import all_gather_object, is_main_process
@@ -32,7 +33,9 @@ class WholeCheckpointHook(CheckpointHook):
     written under another name in the same folder, read back, and only then given its name;
     ``last_checkpoint`` follows, and what is obsolete goes last. A file that has another name
     as well (a hard link) keeps its content under that one. What a killed run has left
-    unfinished is removed by the next one in the folder.
+    unfinished is removed by the next one in the folder. A run removes nothing else than its own
+    checkpoints: directly in its folder, by a name that it gives itself, whatever a checkpoint
+    that it goes on from says.
 
     The runner writes, as it always does, so that FlexibleRunner's strategies work: one file
     from the main process, or a folder with a file from each (FSDP's sharded state, DeepSpeed).
@@ -52,6 +55,8 @@ class WholeCheckpointHook(CheckpointHook):
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
+        if self.save_best:  # of a run that goes on, perhaps from a copy of the folder
+            self._best = {key: path and self._path(path) for key, path in self._best.items()}
         if is_main_process():
             self._remove_unfinished()
             for name in (_POINTER, "curves.png"):  # what else is written while a run goes on
@@ -69,7 +74,7 @@ class WholeCheckpointHook(CheckpointHook):
         meta = dict(epoch=epoch, iter=iteration)
         if self._pointed_to != meta:
             name = f"iter_{iteration}.pth"
-            path = self.file_backend.join_path(self.out_dir, name)
+            path = self._path(name)
             runner.message_hub.update_info(_INTERRUPTED, path)
             self.last_ckpt = path
             self.write(runner, name, meta, path, **self._options)
@@ -87,16 +92,15 @@ class WholeCheckpointHook(CheckpointHook):
             kept.append(step)
             # with the one to be removed: if this process dies before it does, the next one will
             hub.update_info("keep_ckpt_ids", kept)
-        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        self.last_ckpt = self._path(name)
         hub.update_info("last_ckpt", self.last_ckpt)
         self.write(runner, name, meta, self.last_ckpt, **self._options)
         interrupted = hub.runtime_info.pop(_INTERRUPTED, None)
-        if interrupted not in (None, self.last_ckpt):
+        if interrupted and PurePath(interrupted).name != name:
             self._remove(interrupted)
         if self.max_keep_ckpts > 0:
             for old in kept[: -self.max_keep_ckpts]:
-                old_name = self.filename_tmpl.format(old)
-                self._remove(self.file_backend.join_path(self.out_dir, old_name))
+                self._remove(self.filename_tmpl.format(old))
             self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
             hub.update_info("keep_ckpt_ids", list(self.keep_ckpt_ids))
 
@@ -199,11 +203,19 @@ class WholeCheckpointHook(CheckpointHook):
             for leftover in Path(self.out_dir).glob(_unfinished("*")):
                 remove(leftover)
 
-    def _remove(self, path: str) -> None:
+    def _path(self, name: str) -> str:
+        """Of a checkpoint of this run; of a path the last part counts."""
+        return self.file_backend.join_path(self.out_dir, PurePath(name).name)
+
+    def _remove(self, name: str) -> None:
         if not is_main_process():
             return
-        if self.file_backend.isdir(path):
-            self.file_backend.rmtree(path)
+        step = re.sub(r"\\\{.*?\\\}", r"\\d+", re.escape(self.filename_tmpl))
+        if not re.fullmatch(rf"iter_\d+\.pth|(best_[^/\\]+_)?{step}", PurePath(name).name):
+            return  # no name that this run gives
+        path = self._path(name)
+        if isinstance(self.file_backend, LocalBackend):
+            remove(Path(path))
         elif self.file_backend.isfile(path):
             self.file_backend.remove(path)
 
