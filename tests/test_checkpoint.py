@@ -18,8 +18,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmresneskt import ResNeSkt
 from mmresneskt.runtime import checkpoint
 from mmresneskt.runtime.checkpoint import CheckpointError
-from mmresneskt.runtime.checkpoint.allowed import allowed
-from mmresneskt.runtime.checkpoint.restricted_pickle import restricted_pickle
+from mmresneskt.runtime.checkpoint.unpickler import Unpickler
 
 from .attacks import Calls
 from .served import serve
@@ -43,25 +42,22 @@ def test_dotted_names_of_newer_protocols_are_refused():
     attack += pickle.STACK_GLOBAL + text(b"eval") + pickle.TUPLE1 + pickle.REDUCE + pickle.STOP
     assert pickle.loads(attack) is eval  # the plain pickle module falls for it
     with pytest.raises(pickle.UnpicklingError, match="not allowed"):
-        restricted_pickle(allowed()).load(io.BytesIO(attack))
+        Unpickler(io.BytesIO(attack), None).load()
 
 
-@pytest.mark.parametrize("old_torch", [False, True])
-def test_mmengines_own_state_loads(old_torch, tmp_path):
+@pytest.mark.parametrize("new_format", [False, True])
+def test_mmengines_own_state_loads(new_format, tmp_path):
     state = message_hub_state()
     extra = dict(scalar=np.float64(2.5), array=np.arange(3), flags=np.array([True]))
     path = tmp_path / "run.pth"
-    torch.save(dict(message_hub=state, meta=extra, state_dict=dict(w=torch.ones(2))), path)
-    if old_torch:
-        module = restricted_pickle(allowed())
-        loaded = torch.load(path, pickle_module=module, weights_only=False)
-    else:
-        loaded = checkpoint.load_file(path)
+    document = dict(message_hub=state, mine=extra, state_dict=dict(w=torch.ones(2)))
+    torch.save(document, path, _use_new_zipfile_serialization=new_format)
+    loaded = checkpoint.load_file(path)
     found = loaded["message_hub"]["log_scalars"]["train/loss"]
     assert found.data[0].tolist() == [0, 1, 2, 3, 4]
     assert found.mean() == 2.0
-    assert loaded["meta"]["scalar"] == 2.5
-    np.testing.assert_array_equal(loaded["meta"]["array"], np.arange(3))
+    assert loaded["mine"]["scalar"] == 2.5
+    np.testing.assert_array_equal(loaded["mine"]["array"], np.arange(3))
     assert torch.equal(loaded["state_dict"]["w"], torch.ones(2))
 
 

@@ -27,12 +27,12 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmresneskt.runtime import errors
+from mmresneskt.cli import explained
 from mmresneskt.runtime.distributed import close_group, prepare
 from mmresneskt.runtime.fault_tolerance import Stop, fault_tolerant, handle_failures
 from mmresneskt.runtime.fault_tolerance.resume import set_resume
 from mmresneskt.runtime.launcher import leave
-from mmresneskt.runtime.runner import run
+from mmresneskt.runtime.runner import run_checked
 
 
 @DATASETS.register_module(force=True)
@@ -181,7 +181,7 @@ def train(cfg, resume="auto", **options):
     runner = fault_tolerant(Runner).from_cfg(cfg)
     try:
         with handle_failures(runner, leave, **options):
-            run(runner, "train")
+            run_checked(runner, "train")
     except Stop as stop:
         print(f"error: {stop}", file=sys.stderr)
         close_group()
@@ -214,7 +214,8 @@ def start(work_dir, **settings):
     code = 1
     try:
         options = settings.pop("options", {})
-        errors.run(lambda _: train(config(work_dir, **settings), **options), [])
+        with explained():
+            train(config(work_dir, **settings), **options)
         code = 0
     except SystemExit as end:
         code = end.code

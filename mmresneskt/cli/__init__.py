@@ -7,13 +7,17 @@ Nothing heavy is imported before ``run``, so that ``--help`` is quick.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
 from types import ModuleType
 
+from mmresneskt import __version__
 from mmresneskt.runtime.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError, did_you_mean
+from mmresneskt.runtime.launcher import give_up
 
 COMMANDS = (
     "train",
@@ -34,7 +38,7 @@ COMMANDS = (
 
 
 def main(argv: list[str] | None = None, script: str | None = None) -> None:
-    """Run a sub-command; a UserError becomes one line and exit code 2, Ctrl-C 130.
+    """Run a sub-command, with errors that speak to a person (:func:`explained`).
 
     Args:
         argv: the command line; ``sys.argv`` where it is not given.
@@ -43,23 +47,30 @@ def main(argv: list[str] | None = None, script: str | None = None) -> None:
     # setuptools warns at every start that mmengine imports its pkg_resources
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
     argv = sys.argv[1:] if argv is None else argv
-    try:
+    with explained("--debug" in argv):
         if script:
             call(script, argv, f"{script}.py")
         elif not argv or argv[0] in ("-h", "--help"):
             print(_overview())
         elif argv[0] == "--version":
-            from mmresneskt import __version__
-
             print(f"mmresneskt {__version__}")
         else:
             call(argv[0], argv[1:])
+
+
+@contextlib.contextmanager
+def explained(debug: bool = False) -> Iterator[None]:
+    """A UserError becomes one line and exit code 2, Ctrl-C exit code 130.
+
+    Args:
+        debug: show the traceback as well.
+    """
+    try:
+        yield
     except UserError as error:
-        if "--debug" in argv:
+        if debug:
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
-        from mmresneskt.runtime.launcher import give_up
-
         give_up(EXIT_USAGE)
     except KeyboardInterrupt as interruption:
         print(f"interrupted{f': {interruption}' if interruption.args else ''}", file=sys.stderr)

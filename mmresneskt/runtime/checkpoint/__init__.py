@@ -3,10 +3,10 @@
 mmengine calls ``torch.load`` bare. From torch 2.6 on that refuses the classes that
 mmengine itself writes into a checkpoint, so a run cannot resume; before 2.6 it unpickles
 anything, so a stranger's file can run code. Here every checkpoint, from a file, a URL or
-any of mmengine's other schemes, goes one way: its checksums are verified, and it is loaded
-with ``weights_only=True`` (before 2.6 with an equally short list of allowed globals) plus
-the few harmless globals that mmengine needs. A file that needs more is refused; there is no
-second, unsafe try.
+any of mmengine's other schemes, goes one way: one reader verifies the checksums of the records
+that it reads (:mod:`.archive`), an unpickler makes nothing but values (:mod:`.unpickler`), these
+become plain ones (:mod:`.plain`), and of what the file says about its run there stays what a run
+needs (:mod:`.run_state`). A file that needs more is refused; there is no second, unsafe try.
 """
 
 from .errors import CheckpointError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import re
 from collections.abc import Callable
@@ -12,14 +13,13 @@ from typing import BinaryIO
 import torch
 from mmengine.logging import print_log
 
-from .allowed import allowed
+from .archive import OLD, ZIP, Damaged, Refused, read_archive, read_old
 from .errors import CheckpointError
-from .integrity import check_name, check_zip, named_hash
-from .restricted_pickle import restricted_pickle
+from .integrity import check_name, named_hash
+from .plain import plain
+from .run_state import keep_known
 from .safetensors_file import is_safetensors, read_safetensors
 
-_ZIP = b"PK\x03\x04"
-_PICKLE = b"\x80"  # what torch.save wrote before 1.6
 _trusted = False
 
 
@@ -30,13 +30,13 @@ def trust(value: bool) -> None:
 
 
 def load_file(
-    filename: str | Path, map_location: str | torch.device | Callable | None = None
+    filename: str | Path, map_location: str | torch.device | Callable | dict | None = None
 ) -> dict:
     """Load a checkpoint or state dict written by ``torch.save``, or a safetensors file.
 
-    A safetensors file comes as a checkpoint: ``dict(state_dict=..., meta=...)``. The text of
-    a run's config is left out of every checkpoint: mmengine executes it as Python, its Runner
-    ``meta['config']`` when it resumes and its inferencers the others.
+    A safetensors file comes as a checkpoint: ``dict(state_dict=..., meta=...)``. Everything in
+    what is returned is of a plain type (:func:`plain`). Of ``meta`` and ``message_hub`` there is
+    what a run needs; the text of its config is not, since mmengine would execute it as Python.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -51,10 +51,19 @@ def load_file(
         loaded = _load(file, path, map_location)
     if not isinstance(loaded, dict):
         raise CheckpointError(f"{filename} holds a {type(loaded).__name__}, not weights by name")
-    for key in ("state_dict", "meta", "message_hub"):
-        if not isinstance(loaded.get(key) or {}, dict):
-            raise CheckpointError(f"{filename}: its {key} is a {type(loaded[key]).__name__}")
-    _leave_out_config(loaded)
+    state = loaded.get("state_dict")
+    if state is not None and not isinstance(state, dict):
+        raise CheckpointError(f"{filename}: its state_dict is a {type(state).__name__}")
+    try:
+        went = keep_known(loaded)
+    except TypeError as error:
+        raise CheckpointError(f"{filename}: {error}") from error
+    if went:
+        print_log(
+            f"{path.name}: left out {', '.join(went)}, which a run does not need",
+            logger="current",
+            level=logging.WARNING,
+        )
     return loaded
 
 
@@ -90,61 +99,59 @@ def _load(file: BinaryIO, path: Path, map_location: object) -> object:
         # a function or a mapping says where storages go that lay on a device; these do not
         placed = isinstance(map_location, (str, torch.device))
         return read_safetensors(path, map_location if placed else "cpu")
-    file.seek(0)
-    start = file.read(4)
-    if start == _ZIP:
-        check_zip(file, path.name)
-    elif not start.startswith(_PICKLE):
-        raise CheckpointError(
-            f"{path.name} is no checkpoint, or is damaged: it begins neither as torch.save's "
-            f"files do nor as safetensors'"
-        )
     try:
-        loaded = _unpickle(file, path, map_location)
-    except torch.cuda.OutOfMemoryError:
+        return _read(file, path.name, map_location)
+    except (torch.cuda.OutOfMemoryError, CheckpointError):
         raise
+    except Refused as error:
+        raise CheckpointError(f"{path.name} is refused: {error}") from None
+    except Damaged as error:
+        raise CheckpointError(
+            f"{path.name} is damaged or was not written to its end: {_short(error)}"
+        ) from None
     except pickle.UnpicklingError as error:
+        if _trusted:
+            print(
+                f"--trust-checkpoint: {path} may run code, and is loaded all the same", flush=True
+            )
+            file.seek(0)
+            return torch.load(file, map_location, weights_only=False)
         raise CheckpointError(_refusal(path.name, error)) from None
     except Exception as error:  # a damaged pickle can raise anything
         raise CheckpointError(
             f"{path.name} cannot be loaded: it is damaged or no checkpoint "
             f"({type(error).__name__}: {_short(error)})"
         ) from error
-    if start != _ZIP and named_hash(path.name) is None:
+
+
+def _read(file: BinaryIO, name: str, map_location: object) -> object:
+    file.seek(0)
+    start = file.read(len(OLD))
+    size = os.fstat(file.fileno()).st_size
+    restore = torch.serialization._get_restore_location(map_location)
+    if start.startswith(ZIP):
+        return plain(read_archive(file, size, restore))
+    if start != OLD:
+        raise CheckpointError(
+            f"{name} is no checkpoint, or is damaged: it begins neither as torch.save's files do "
+            f"nor as safetensors'"
+        )
+    loaded = plain(read_old(file, size, restore))
+    if named_hash(name) is None:
         print_log(
-            f"{path.name} is in the format of PyTorch before 1.6, which has no checksums: damage "
-            f"in its weights would not be seen",
+            f"{name} is in the format of PyTorch before 1.6, which has no checksums: damage in "
+            f"its weights would not be seen",
             logger="current",
             level=logging.WARNING,
         )
     return loaded
 
 
-def _unpickle(file: BinaryIO, path: Path, map_location: object) -> object:
-    file.seek(0)
-    try:
-        return _unpickle_safely(file, map_location)
-    except pickle.UnpicklingError:
-        if not _trusted:
-            raise
-    print(f"--trust-checkpoint: {path} may run code, and is loaded all the same", flush=True)
-    file.seek(0)
-    return torch.load(file, map_location, weights_only=False)
-
-
-def _unpickle_safely(file: BinaryIO, map_location: object) -> object:
-    names = allowed()
-    if torch.__version__ < "2.6":
-        # weights_only=True cannot build a HistoryBuffer there; the list is as short
-        module = restricted_pickle(names)
-        return torch.load(file, map_location, pickle_module=module, weights_only=False)
-    with torch.serialization.safe_globals([(value, name) for name, value in names.items()]):
-        return torch.load(file, map_location, weights_only=True)
-
-
 def _refusal(filename: str, error: pickle.UnpicklingError) -> str:
-    culprit = re.search(r"(?:GLOBAL|global|function) (\S{1,80})", str(error))
-    if culprit:
+    culprit = re.search(r"GLOBAL (\S{1,80})", str(error))
+    if culprit and culprit[1].startswith("torch."):
+        why = f"it asks for {culprit[1]}, which plain dense weights do not need"
+    elif culprit:
         why = f"it asks for {culprit[1]}, which plain weights do not need and which could run code"
     else:
         why = f"it is damaged, or could run code ({_short(error)})"
@@ -155,17 +162,5 @@ def _refusal(filename: str, error: pickle.UnpicklingError) -> str:
 
 
 def _short(error: Exception) -> str:
-    """The reason alone, on one line; torch puts paragraphs of advice around it."""
-    paragraphs = str(error).split("\n\n")
-    reason = next((p for p in paragraphs if not p.startswith("Weights only load failed")), "")
-    line = " ".join((reason or paragraphs[0]).split())
+    line = " ".join(str(error).split())
     return line if len(line) <= 160 else f"{line[:157]}..."
-
-
-def _leave_out_config(checkpoint: dict) -> None:
-    meta = checkpoint.get("meta") or {}
-    runtime = (checkpoint.get("message_hub") or {}).get("runtime_info")
-    for place, keys in ((meta, ("config", "cfg")), (runtime, ("cfg",))):
-        if isinstance(place, dict):
-            for key in keys:
-                place.pop(key, None)
