@@ -16,6 +16,7 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
 	$(call PYTEST,$(VENV))
 
 test-onedl: $(VENV)-onedl/ready

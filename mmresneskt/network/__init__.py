@@ -1,0 +1,1 @@
+"""The backbone, its weights, and how it gets into a config."""

@@ -1,0 +1,1 @@
+"""The block's attentions with hand-written backward passes, and in Triton."""
