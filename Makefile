@@ -11,7 +11,7 @@ PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile
 
 .PHONY: demo test soak test-onedl test-latest
 demo: $(VENV)/ready
-	$(VENV)/bin/python tools/demo.py
+	$(VENV)/bin/mmresneskt demo
 
 test: $(VENV)/ready
 	$(VENV)/bin/ruff check .
