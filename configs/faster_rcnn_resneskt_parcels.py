@@ -6,8 +6,9 @@ data_root = "data/parcels"
 size = (160, 160)
 max_epochs = 8
 
-# 26 layers learn more in the minutes that two cores need than 50 do. Packages are 35 to 77 pixels long in these images: anchors start at 24, and a package
-# is pooled from the second level of the pyramid, where that costs a quarter.
+# 26 layers learn more in the minutes that two cores need than 50 do. Packages are 35 to 77
+# pixels long in these images: anchors start at 24, and a package is pooled from the second
+# level of the pyramid, where that costs a quarter.
 model = dict(
     backbone=dict(depth=26),
     rpn_head=dict(anchor_generator=dict(scales=[6])),

@@ -1,5 +1,6 @@
 """The shipped configs build, and state what they claim."""
 
+import mmengine.hub
 import pytest
 import torch
 from mmdet.registry import MODELS
@@ -34,7 +35,7 @@ def test_builds_with_resneskt_50(path):
     register_all_modules()
     model = MODELS.build(load_config(str(path)).model)
     assert type(model.backbone) is ResNeSkt
-    assert model.backbone.depth == 50
+    assert model.backbone.depth == (26 if "parcels" in path.stem else 50)
 
 
 def test_coco_follows_the_resnest_recipe_and_freezes_no_attention():
@@ -69,6 +70,35 @@ def test_data_root_reaches_datasets_and_evaluators():
     cfg = load_config(str(COCO), {"data_root": "/elsewhere"})
     assert cfg.train_dataloader.dataset.data_root == "/elsewhere"
     assert cfg.val_evaluator.ann_file == "/elsewhere/annotations/instances_val2017.json"
+
+
+def test_a_folder_whose_name_begins_alike_stays(tmp_path):
+    file = tmp_path / "two.py"
+    file.write_text(
+        "data_root = 'data/VOC'\n"
+        "a = dict(type='CocoDataset', data_root='data/VOC/', ann_file='data/VOC/a.json')\n"
+        "b = dict(type='CocoDataset', data_root='data/VOC2012', ann_file='data/VOC2012/a.json')\n"
+        "train_dataloader = dict(dataset=dict(type='ConcatDataset', datasets=[a, b]))\n"
+    )
+    a, b = load_config(str(file), {"data_root": "x"}).train_dataloader.dataset.datasets
+    assert (a.data_root, a.ann_file) == ("x", "x/a.json")
+    assert (b.data_root, b.ann_file) == ("data/VOC2012", "data/VOC2012/a.json")
+
+
+def test_the_packages_own_configs_have_a_name_everywhere(tmp_path):
+    name = "mmresneskt::faster_rcnn_resneskt50.py"
+    direct = load_config(name)
+    (tmp_path / "child.py").write_text(f"_base_ = {name!r}\nmodel = dict(backbone=dict(depth=26))")
+    child = load_config(str(tmp_path / "child.py"))
+    assert child.model.backbone.pop("depth") == 26
+    assert direct.model.backbone.pop("depth") == 50
+    assert child.model == direct.model
+    assert "_scope_" not in child.model.backbone
+    assert mmengine.hub.get_config(name).train_cfg == direct.train_cfg
+    with pytest.raises(UserError, match=r"does not exist\. Did you mean mmresneskt::faster_rcnn"):
+        load_config("mmresneskt::faster_rcnn_resneskt5.py")
+    # the libraries' own go their own way
+    assert mmengine.hub.get_config("mmdet::retinanet/retinanet_r50_fpn_1x_coco.py").model
 
 
 def test_classes_are_read_or_given_and_reach_the_heads(voc):

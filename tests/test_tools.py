@@ -152,7 +152,7 @@ def test_voc_folder_by_one_option(tmp_path):
         (
             "train",
             [ROOT / "configs/resneskt50_imagenet10.py"],
-            r"data/imagenet10/train is missing.*prepare_imagenet10\.py.*resneskt_parcels10\.py",
+            r"data/imagenet10/train is missing.*prepare-imagenet10.*resneskt_parcels10.py",
         ),
         ("train", [VOC, "--cfg-options", "data_root=nowhere"], "nowhere/Annotations.*data_root="),
         ("train", [PARCELS, "--resume", "none.pth"], "checkpoint none.pth does not exist"),

@@ -51,16 +51,23 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str:
-    commit = _git("rev-parse", "--short", "HEAD")
+    """Of this package's own clone; where it is installed, its version."""
+    root = Path(__file__).resolve().parents[2]
+    top = _git(root, "rev-parse", "--show-toplevel")
+    if not top or Path(top).resolve() != root:  # somebody else's repository may be around it
+        package = __name__.partition(".")[0]
+        return f"of version {metadata.version(package)}"
+    commit = _git(root, "rev-parse", "--short", "HEAD")
     # results may change while others are measured; what they depend on may not
-    changed = _git("status", "--porcelain", "--", "mmresneskt", "configs", "tools")
+    changed = _git(root, "status", "--porcelain", "--", "mmresneskt", "configs", "tools")
     return f"{commit}-dirty" if changed else commit or "unknown"
 
 
-def _git(*arguments: str) -> str:
-    root = str(Path(__file__).resolve().parents[2])
+def _git(root: Path, *arguments: str) -> str:
     try:
-        result = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True)
+        result = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True
+        )
     except FileNotFoundError:
         return ""
     return result.stdout.strip()
