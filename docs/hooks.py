@@ -22,7 +22,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     Python needs none below a package; griffe passes over folders without one.
     """
     package = Path(_COPY.name, "mmresneskt")
-    shutil.copytree(_ROOT / "mmresneskt", package, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    shutil.copytree(
+        _ROOT / "mmresneskt", package, ignore=shutil.ignore_patterns(".*", "__pycache__")
+    )
     for module in package.rglob("*.py"):
         (module.parent / "__init__.py").touch()
     config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [_COPY.name]
