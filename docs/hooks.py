@@ -1,34 +1,14 @@
-"""Hooks of mkdocs: pages that lie outside docs/, and what the API page is read from."""
+"""Hooks of mkdocs: pages that lie outside docs/, and the roles of docstrings."""
 
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "CITATION.cff")
 _RESULTS = (".md", ".json", ".png")
-_COPY = tempfile.TemporaryDirectory()
-
-
-@event_priority(100)  # before mkdocstrings looks
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Read the API from a copy in which every folder of modules has an ``__init__.py``.
-
-    Python needs none below a package; griffe passes over folders without one.
-    """
-    package = Path(_COPY.name, "mmresneskt")
-    shutil.copytree(
-        _ROOT / "mmresneskt", package, ignore=shutil.ignore_patterns(".*", "__pycache__")
-    )
-    for module in package.rglob("*.py"):
-        (module.parent / "__init__.py").touch()
-    config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [_COPY.name]
-    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
