@@ -3,13 +3,17 @@
 # make soak: the tests that take their time; most have a short form among the others.
 # make test-onedl: the tests on the maintained fork of the MM libraries.
 # make test-latest: the tests on the newest torch and torchvision.
+# make docs: the documentation's site, into site/.
+# make dist: source archive and wheel, checked, into dist/.
 # All start from Python, make and git alone.
 VENV ?= .venv
 PYTHON ?= python3
+# /dev/null, where some of these versions do not exist: Python 3.10
+CONSTRAINTS ?= constraints.txt
 
 PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test soak test-onedl test-latest
+.PHONY: demo test soak test-onedl test-latest docs dist
 demo: $(VENV)/ready
 	$(VENV)/bin/mmresneskt demo
 
@@ -28,10 +32,19 @@ test-latest: $(VENV)-latest/ready
 soak: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests/soak
 
+docs: $(VENV)-docs/ready
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
+
+dist: $(VENV)-dist/ready
+	rm -rf dist
+	$(VENV)-dist/bin/python -m build
+	$(VENV)-dist/bin/twine check --strict dist/*
+	$(VENV)-dist/bin/check-wheel-contents dist/*.whl
+
 # The marker is written last: an interrupted installation starts again.
 $(VENV)/ready: requirements.txt tests/requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install -r requirements.txt -r tests/requirements.txt -c constraints.txt
+	$(VENV)/bin/python -m pip install -r requirements.txt -r tests/requirements.txt -c $(CONSTRAINTS)
 	$(VENV)/bin/python -m pip install --no-build-isolation --no-deps -e .
 	touch $@
 
@@ -47,4 +60,14 @@ $(VENV)-latest/ready: requirements.txt tests/requirements.txt constraints.txt py
 	grep -v "^torch" constraints.txt > $(@D)/constraints.txt
 	$(@D)/bin/python -m pip install --upgrade -r requirements.txt -r tests/requirements.txt -c $(@D)/constraints.txt
 	$(@D)/bin/python -m pip install --no-build-isolation --no-deps -e .
+	touch $@
+
+$(VENV)-docs/ready: docs/requirements.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install -r docs/requirements.txt
+	touch $@
+
+$(VENV)-dist/ready: tests/dist.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install -r tests/dist.txt
 	touch $@
