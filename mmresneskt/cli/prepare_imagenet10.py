@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import errno
 import time
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from mmresneskt.runtime.errors import UserError
@@ -77,6 +76,8 @@ def run(args: argparse.Namespace) -> None:
         UserError: the tree, the output folder or the disk is not as it should be.
         KeyboardInterrupt: with what to do next.
     """
+    from concurrent.futures.process import BrokenProcessPool
+
     from mmresneskt.data.imagenet10.build import build
     from mmresneskt.data.imagenet10.plan import make_plan
     from mmresneskt.data.imagenet10.source import find_images, wrong_counts
