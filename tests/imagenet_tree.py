@@ -1,4 +1,4 @@
-"""A small tree in ImageNet-1K's layout, for the tests of tools/prepare_imagenet10.py."""
+"""A small tree in ImageNet-1K's layout, for the tests of ``prepare-imagenet10``."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""tools/prepare_imagenet10.py: what it writes, from good trees and bad, through any accident."""
+"""``prepare-imagenet10``: what it writes, from good trees and bad, through any accident."""
 
 import errno
 import hashlib
@@ -19,10 +19,9 @@ from PIL import Image
 from torchvision.transforms import CenterCrop, InterpolationMode, Resize
 
 from mmresneskt.cli import main
-from mmresneskt.data.imagenet10 import folder, work, writer
+from mmresneskt.data.imagenet10 import build as building
 from mmresneskt.runtime.errors import UserError
 
-from .helpers import ROOT
 from .imagenet_tree import ALLOW, WNIDS, build, contents, jpeg, make_tree
 
 # Of 5 training images of a class 1 moves (5 * 300 / 1300 = 1.15) to the 1 for validation:
@@ -141,7 +140,7 @@ def _killed_when(reached, tree, out):
 def test_killed_at_any_moment_and_started_again_gives_the_same_bytes(tree, expected, tmp_path):
     out = tmp_path / "set"
     moments = [lambda: out.exists(), lambda: (out / "settings.json").exists()]
-    moments += [lambda: (out / "train").exists(), lambda: (out / "journal.jsonl").exists()]
+    moments += [lambda: (out / "train").exists(), lambda: any(out.glob(".partial/*"))]
     for n in np.random.default_rng(0).integers(1, 10 * (TRAIN + TEST), 4):
         moments.append(lambda n=n: len(list(out.glob("t*/*/*"))) >= n)
     moments += [lambda: (out / "train.txt").exists(), lambda: (out / "manifest.jsonl").exists()]
@@ -161,10 +160,12 @@ def test_a_finished_set_is_verified_not_written_and_damage_is_repaired(
 ):
     out = tmp_path / "set"
     shutil.copytree(expected[0], out)
-    times = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    times = {path: path.stat().st_mtime_ns for path in out.glob("t*/*/*")}
     build(tree, out)
-    assert "120 training and 60 test images" in capsys.readouterr().out
-    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == times
+    printed = capsys.readouterr().out
+    assert "120 training and 60 test images" in printed
+    assert "complete already" in printed
+    assert {path: path.stat().st_mtime_ns for path in out.glob("t*/*/*")} == times
     first, second, *_ = sorted(out.glob("train/*/*"))
     first.unlink()
     second.write_bytes(b"damaged")
@@ -181,13 +182,12 @@ def test_a_finished_set_is_verified_not_written_and_damage_is_repaired(
 @linux
 def test_ctrl_c_ends_it_with_one_line_and_it_goes_on(tree, expected, tmp_path, monkeypatch):
     out, errors = tmp_path / "set", tmp_path / "errors"
-    calls = []
 
-    def interrupted(*arguments):
-        append(*arguments)
-        calls.append(arguments)
-        if len(calls) == 20:
-            os.killpg(0, signal.SIGINT)  # as a terminal does, to the workers as well
+    def interrupted(results, *_, **__):
+        for i, made in enumerate(results):
+            if i == 5:
+                os.killpg(0, signal.SIGINT)  # as a terminal does, to the workers as well
+            yield made
 
     def run():
         os.setpgid(0, 0)
@@ -196,22 +196,22 @@ def test_ctrl_c_ends_it_with_one_line_and_it_goes_on(tree, expected, tmp_path, m
             os.dup2(sys.stderr.fileno(), 2)
             main(["prepare-imagenet10", str(tree), str(out), ALLOW, "--workers", "2"])
 
-    append = writer.append
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "append", interrupted)
+        patch.setattr(building, "track", interrupted)
         process = multiprocessing.get_context("fork").Process(target=run)
         process.start()
         process.join()
     assert process.exitcode == 130
     assert errors.read_text() == "interrupted: the same command goes on where it was\n"
     assert not (out / ".partial").exists()
-    assert 20 <= len((out / "journal.jsonl").read_text().split()) < 20 * 60
+    assert any(out.glob("t*/*/*"))
+    assert not (out / "manifest.jsonl").exists()
     build(tree, out)
     assert contents(out) == expected[1]
 
 
 @linux
-def test_a_full_disk_and_a_torn_journal(tree, expected, tmp_path, monkeypatch):
+def test_a_full_disk(tree, expected, tmp_path, monkeypatch):
     out = tmp_path / "set"
 
     def full(draft, target):
@@ -221,14 +221,11 @@ def test_a_full_disk_and_a_torn_journal(tree, expected, tmp_path, monkeypatch):
 
     replace = os.replace
     with monkeypatch.context() as patch:
-        patch.setattr(folder.os, "replace", full)
+        patch.setattr(os, "replace", full)
         with pytest.raises(UserError, match="is full: make room, and the same command goes on"):
             build(tree, out)
     assert not (out / ".partial").exists()
     assert not (out / "train.txt").exists()
-    journal = out / "journal.jsonl"
-    junk = b'\n[1]\n{"source": "x"}\n{"source": "x", "source_sha256": "x", "outputs": 1}'
-    journal.write_bytes(junk + journal.read_bytes()[:-30])
     build(tree, out)
     assert contents(out) == expected[1]
 
@@ -247,7 +244,7 @@ def test_a_disk_that_is_really_full(tmp_path):
         image = Image.fromarray(noise.integers(0, 256, (224, 224, 3), np.uint8))
         file.write_bytes(jpeg(image))
     build(root, tmp_path / "roomy")
-    tool = f'"{sys.executable}" "{ROOT}/tools/prepare_imagenet10.py" "{root}" "{disk}/set" {ALLOW}'
+    tool = f'"{sys.executable}" -m mmresneskt prepare-imagenet10 "{root}" "{disk}/set" {ALLOW}'
     steps = f"""
         {mount}
         {tool} && exit 9
@@ -265,15 +262,8 @@ def test_a_disk_that_is_really_full(tmp_path):
     assert contents(tmp_path / "copy") == contents(tmp_path / "roomy")
 
 
-def test_too_little_room_is_seen_before_any_image(tree, tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 8, 10**6))
-    with pytest.raises(UserError, match="has 1 MB free; what is to be written needs about 5 MB"):
-        build(tree, tmp_path / "set")
-    assert not list((tmp_path / "set").glob("*/*/*"))
-
-
 @linux
 def test_a_killed_worker_is_told(tree, tmp_path, monkeypatch):
-    monkeypatch.setattr(work, "encode", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(building, "encode", lambda _: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(UserError, match="a worker process was killed"):
         build(tree, tmp_path / "set", workers=2)

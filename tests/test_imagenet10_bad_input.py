@@ -1,4 +1,4 @@
-"""tools/prepare_imagenet10.py refuses in one message, and leaves everything as it was."""
+"""``prepare-imagenet10`` refuses in one message, and leaves everything as it was."""
 
 import fcntl
 import json
@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from mmresneskt.cli import call
-from mmresneskt.data.imagenet10 import command, folder
+from mmresneskt.data.imagenet10 import build as building
+from mmresneskt.data.imagenet10 import source
 from mmresneskt.runtime.errors import UserError
 
 from .helpers import DATA, run_tool
@@ -35,8 +36,8 @@ def test_counts_that_are_short_end_the_run_before_anything_is_written(tree, tmp_
     assert result.stdout == ""
     lines = result.stderr.splitlines()
     assert lines[0] == "error: imagenet has not the images that ImageNet-1K has:"
-    assert "  train/n01530575 (brambling): 5 of 1300 images, 1295 short" in lines
-    assert "  val/n11939491 (daisy): 1 of 50 images, 49 short" in lines
+    assert "  train/n01530575 (brambling): 5 of 1300 images" in lines
+    assert "  val/n11939491 (daisy): 1 of 50 images" in lines
     assert len(lines) == 22
     assert ALLOW in lines[-1]
     assert not (tmp_path / "set").exists()
@@ -87,7 +88,7 @@ def test_other_settings_are_named_and_nothing_is_changed(tree, tmp_path):
 
 
 def test_two_runs_do_not_write_into_one_folder(tree, tmp_path, monkeypatch):
-    monkeypatch.setattr(folder, "_PATIENCE", 0)
+    monkeypatch.setattr(building, "_PATIENCE", 0)
     out = tmp_path / "set"
     out.mkdir()
     held = os.open(out, os.O_RDONLY)
@@ -142,8 +143,8 @@ def test_a_source_that_cannot_be_read_is_named(tree, tmp_path, monkeypatch):
         target.unlink()
         return images
 
-    find = command.find_images
-    monkeypatch.setattr(command, "find_images", find_then_lose)
+    find = source.find_images
+    monkeypatch.setattr(source, "find_images", find_then_lose)
     assert str(file) in refused(tree, tmp_path / "set", ALLOW)
 
 

@@ -1,13 +1,19 @@
-"""Which images tools/prepare_imagenet10.py takes, and what it makes of them."""
+"""Which images ``prepare-imagenet10`` takes, and what it makes of them."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmresneskt.data.imagenet10 import SYNSETS, find_images, make_plan, wrong_counts
-from mmresneskt.data.imagenet10.labels import read_labels
-from mmresneskt.data.imagenet10.synsets import IMAGENET_LABELS
+from mmresneskt.data.imagenet10.plan import make_plan
+from mmresneskt.data.imagenet10.source import (
+    IMAGENET_LABELS,
+    SYNSETS,
+    find_images,
+    read_labels,
+    wrong_counts,
+)
+from mmresneskt.runtime.errors import UserError
 
 from .imagenet_tree import WNIDS, flatten_val, make_tree
 
@@ -78,7 +84,7 @@ def test_a_devkit_that_is_none_is_one_error(content, tmp_path):
         scipy_io.savemat(meta, {"other": [1]})
     else:
         meta.write_bytes(content)
-    with pytest.raises(ValueError, match=r"meta\.mat is not the devkit's"):
+    with pytest.raises(UserError, match=r"need .*meta\.mat, read with scipy"):
         find_images(root)
 
 
@@ -96,37 +102,37 @@ def test_validation_images_in_one_folder_are_told_apart_by_each_list(write, tmp_
     assert names == {w: [p.split("/")[-1] for p in paths] for w, paths in by_folder.val.items()}
     missing = root / "val" / f"ILSVRC2012_val_{other + 5:08d}.JPEG"
     missing.write_bytes(b"")
-    with pytest.raises(ValueError, match=f"no label for {missing.name}"):
+    with pytest.raises(UserError, match=f"no label for val/{missing.name}"):
         find_images(root)
 
 
 def test_what_is_wrong_with_a_tree_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no train/ folder.*ILSVRC/Data/CLS-LOC"):
+    with pytest.raises(UserError, match=r"no train/ folder.*ILSVRC/Data/CLS-LOC"):
         find_images(tmp_path)
     root = make_tree(tmp_path / "tree")
     for file in (root / "train" / "n02708093").iterdir():
         file.unlink()
     (root / "val" / "n11939491").rename(root / "val" / "elsewhere")
-    with pytest.raises(ValueError, match=r"train/n02708093 \(analog clock\), val/n11939491 \(dai"):
+    with pytest.raises(UserError, match=r"train/n02708093 \(analog clock\), val/n11939491 \(dai"):
         find_images(root)
     (root / "val" / "elsewhere").rename(root / "val" / "n11939491")
     flatten_val(root)
-    with pytest.raises(FileNotFoundError, match=r"one folder.*LOC_val_solution.csv.*--val-labels"):
+    with pytest.raises(UserError, match=r"one folder.*LOC_val_solution.csv.*--val-labels"):
         find_images(root)
     odd = tmp_path / "odd.txt"
     odd.write_text("a list of something\n")
-    with pytest.raises(ValueError, match=r"odd\.txt is no list of validation labels"):
+    with pytest.raises(UserError, match=r"odd\.txt is no list of validation labels"):
         find_images(root, odd)
     odd.write_text("1\n2\n")
-    with pytest.raises(FileNotFoundError, match=r"meta\.mat is missing"):
+    with pytest.raises(UserError, match=r"need .*meta\.mat.*No such file"):
         read_labels(odd)
 
 
 def test_counts_other_than_the_original_are_named_by_class(tmp_path):
     lines = wrong_counts(find_images(make_tree(tmp_path / "tree", train=3, val=51)))
     assert len(lines) == 20
-    assert lines[0] == "train/n01514668 (cock): 3 of 1300 images, 1297 short"
-    assert lines[-1] == "val/n11939491 (daisy): 51 of 50 images, 1 too many"
+    assert lines[0] == "train/n01514668 (cock): 3 of 1300 images"
+    assert lines[-1] == "val/n11939491 (daisy): 51 of 50 images"
 
 
 # the draw
@@ -196,5 +202,5 @@ def test_seeds_and_copies_differ():
 
 def test_two_images_for_one_path_are_refused():
     names = ["train/n01514668/a.JPEG", "train/n01514668/a.jpg"]
-    with pytest.raises(ValueError, match=r"a\.JPEG and .*a\.jpg would both be written to train/n0"):
+    with pytest.raises(UserError, match=r"both be written to train/n01514668/a\.JPEG"):
         make_plan({WNIDS[0]: names}, {WNIDS[0]: []})

@@ -9,8 +9,15 @@ factors of 0.7 to 1.3.
 from __future__ import annotations
 
 import argparse
+import errno
+import time
+from pathlib import Path
+
+from mmresneskt.runtime.errors import UserError
 
 from .arguments import at_least
+
+_AGAIN = "the same command goes on where it was"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--val-labels",
+        type=Path,
         metavar="FILE",
         help="labels of validation images that lie in one folder: Kaggle's LOC_val_solution.csv, "
         "a WNID per line, meta/val.txt or the devkit's ground truth (default: the one in "
@@ -68,11 +76,56 @@ def run(args: argparse.Namespace) -> None:
         UserError: the tree, the output folder or the disk is not as it should be.
         KeyboardInterrupt: with what to do next.
     """
-    from mmresneskt.data.imagenet10.command import AGAIN, prepare_folder
+    from concurrent.futures.process import BrokenProcessPool
+
+    from mmresneskt.data.imagenet10.build import build
+    from mmresneskt.data.imagenet10.plan import make_plan
+    from mmresneskt.data.imagenet10.source import find_images, wrong_counts
     from mmresneskt.runtime.conditions import cores
 
-    args.workers = args.workers or cores()
+    started = time.monotonic()
+    out = Path(args.out)
+    settings = dict(seed=args.seed, augment=args.augment, keep_originals=args.keep_originals)
     try:
-        prepare_folder(args)
+        images = find_images(Path(args.root), args.val_labels)
+        wrong = wrong_counts(images)
+        if wrong and not args.allow_other_counts:
+            raise UserError(
+                f"{images.base} has not the images that ImageNet-1K has:"
+                + "".join(f"\n  {line}" for line in wrong)
+                + "\nget the missing ones, or go on with what is there: --allow-other-counts"
+            )
+        base, target = images.base.resolve(), out.resolve()
+        _check_apart(target, base, args)
+        jobs = make_plan(images.train, images.val, args.seed, args.augment)
+        made = build(base, target, jobs, settings, args.workers or cores(), args.max_corrupt)
+    except BrokenProcessPool as error:
+        raise UserError(
+            f"a worker process was killed, perhaps for want of memory: {_AGAIN}, and --workers "
+            f"with a smaller number needs less"
+        ) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(f"the disk of {out} is full: make room, and {_AGAIN}") from error
+        raise UserError(str(error)) from error
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(AGAIN) from None
+        raise KeyboardInterrupt(_AGAIN) from None
+    train = sum(line["path"].startswith("train/") for line in made.lines)
+    seconds = time.monotonic() - started
+    print(
+        f"{out}: {train:,} training and {len(made.lines) - train:,} test images, from "
+        f"{len(jobs) - len(made.corrupt):,} of ImageNet's; "
+        + (f"written in {seconds:.0f} s" if made.written else "complete already")
+    )
+    for line in wrong:
+        print(f"not the original's count: {line}")
+    for source, why in made.corrupt.items():
+        print(f"corrupt, left out with its copies: {source}: {why}")
+
+
+def _check_apart(target: Path, base: Path, args: argparse.Namespace) -> None:
+    """The source is never written to."""
+    parts = [(base / part).resolve() for part in ("train", "val")]
+    around = (Path(args.root).resolve(), base, *base.parents)
+    if target in around or any(target.is_relative_to(part) for part in parts):
+        raise UserError(f"{args.out} is around or among the images: name a folder apart from them")

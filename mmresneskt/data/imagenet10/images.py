@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import warnings
 
 import numpy as np
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 
 from mmresneskt.runtime.images import CorruptImage
 
@@ -19,22 +20,10 @@ _RADIANS = math.radians(MAX_ROTATION)
 # what a rotated square needs on each side, and two pixels for the bicubic filter
 MARGIN = math.ceil(SIZE / 2 * (math.cos(_RADIANS) + math.sin(_RADIANS) - 1)) + 2
 _ORIENTATION = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def decode(data: bytes) -> Image.Image:
-    """The image as RGB, upright, without metadata.
-
-    Any format that Pillow reads, whatever the file's name says; CMYK as Adobe writes it
-    (inverted); 16 bits are reduced to 8.
+    """The image as RGB, upright, without metadata; in any format that Pillow reads.
 
     Raises:
         CorruptImage: it is truncated, damaged, no image, or past Pillow's limit of pixels.
@@ -45,40 +34,24 @@ def decode(data: bytes) -> Image.Image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data))
             image.load()
-            turn = _TURNS.get(_orientation(image))
-            if image.mode.startswith("I"):
-                image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
-            image = image.convert("RGB")
+            rgb = image.convert("RGB")
+            rgb.info = {}
+            with contextlib.suppress(Exception):  # broken metadata of an intact image
+                rgb.getexif()[_ORIENTATION] = image.getexif()[_ORIENTATION]
+            return ImageOps.exif_transpose(rgb)
     except MemoryError:
         raise
     except Image.UnidentifiedImageError:  # its message has an address in it
         raise CorruptImage("not an image") from None
     except Exception as error:  # decoders of broken files raise nearly anything
         raise CorruptImage(str(error) or type(error).__name__) from None
-    if turn is not None:
-        image = image.transpose(turn)
-    image.info = {}  # or the encoder would write the comment again
-    return image
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # broken metadata of an intact image
-        return 1
 
 
 def surround(image: Image.Image) -> Image.Image:
-    """The centre crop with a margin to rotate into.
+    """The centre crop of an RGB image, with a margin to rotate into.
 
     The short side is scaled to 224 (bicubic, antialiased), the long one in proportion,
     rounded down. The margin shows the image as far as it goes, then its reflection.
-
-    Args:
-        image: RGB, any size.
-
-    Returns:
-        RGB, 224 + 2 MARGIN pixels each way.
     """
     short = min(image.size)
     size = [SIZE if side == short else int(SIZE * side / short) for side in image.size]
@@ -100,14 +73,7 @@ def crop(surrounded: Image.Image) -> Image.Image:
 
 
 def vary(surrounded: Image.Image, look: Look) -> Image.Image:
-    """Rotate about the centre (bicubic), then change brightness, then contrast.
-
-    Args:
-        surrounded: what :func:`surround` gives.
-
-    Returns:
-        RGB, 224x224, without empty corners.
-    """
+    """Rotate what :func:`surround` gives (bicubic), change brightness, then contrast: 224x224."""
     angle = math.radians(look.rotation)
     cos, sin = math.cos(angle), math.sin(angle)
     centre = MARGIN + SIZE / 2

@@ -7,11 +7,14 @@ no ranges for these three: those below are ours. Copies stay on their image's si
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
+
+from mmresneskt.runtime.errors import UserError
 
 MAX_ROTATION = 30.0  # degrees, either way
 FACTORS = (0.7, 1.3)  # of brightness and of contrast
@@ -22,8 +25,7 @@ _GROWTH = {"train": (3000, 1000), "test": (1000, 350)}
 _MOVE, _EXTRA_TRAIN, _EXTRA_TEST, _LOOK_TRAIN, _LOOK_VAL = range(1, 6)
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """Rotation in degrees, counter-clockwise; factors of brightness and contrast."""
 
     rotation: float
@@ -31,18 +33,15 @@ class Look:
     contrast: float
 
 
-@dataclass(frozen=True)
-class Output:
-    """A file to make: its path under the output folder; for a copy its look, and the
-    seed of the generator that drew it."""
+class Output(NamedTuple):
+    """A file to make; a copy has a look, and the seed of the generator that drew it."""
 
     path: str
     look: Look | None = None
     seed: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """Everything that is made of one image: itself first, then its copies."""
 
     source: str
@@ -60,14 +59,12 @@ def make_plan(
     Args:
         train, val: WNID -> paths, in any order. Of other counts than 1300 and 50 the same
             shares move and are copied, rounded.
-        seed: 0 or more. A class's draw depends on it, the WNID and the class's names.
-        augment: make copies.
 
     Returns:
         One job per path, sorted by path.
 
     Raises:
-        ValueError: two images would be written to one path.
+        UserError: two images would be written to one path.
     """
     jobs = []
     for wnid in train:
@@ -82,10 +79,12 @@ def make_plan(
             each, extra = divmod(grown, max(len(mine), 1))
             more = _draw(len(mine), extra, (*key, draw))
             for i, (source, image_key) in enumerate(mine):
-                copies = each - 1 + (i in more)
-                jobs.append(_job(source, f"{split}/{wnid}", copies, image_key))
-    _check_paths(jobs)
-    return sorted(jobs, key=lambda job: job.source)
+                jobs.append(_job(source, f"{split}/{wnid}", each - 1 + (i in more), image_key))
+    written = Counter(output.path for job in jobs for output in job.outputs)
+    twice = [path for path, count in written.items() if count > 1]
+    if twice:
+        raise UserError(f"two images would both be written to {twice[0]}: rename one")
+    return sorted(jobs)
 
 
 def _job(source: str, folder: str, copies: int, key: tuple[int, ...]) -> Job:
@@ -108,14 +107,3 @@ def _draw(count: int, wanted: int, key: tuple[int, ...]) -> set[int]:
 def _scale(count: int, ratio: tuple[int, int]) -> int:
     """``count`` times the ratio, rounded half up."""
     return (2 * count * ratio[0] + ratio[1]) // (2 * ratio[1])
-
-
-def _check_paths(jobs: list[Job]) -> None:
-    sources: dict[str, str] = {}
-    for job in jobs:
-        for output in job.outputs:
-            other = sources.setdefault(output.path, job.source)
-            if other != job.source:
-                raise ValueError(
-                    f"{other} and {job.source} would both be written to {output.path}: rename one"
-                )

@@ -1,132 +1,147 @@
-"""Find the ten classes' images in a tree of ImageNet-1K; it is only ever read."""
+"""The images of the ten classes in a tree of ImageNet-1K, which is only ever read."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+import re
 from pathlib import Path
+from typing import NamedTuple
 
-from .labels import PLACES, number, read_labels
-from .synsets import SYNSETS
+from mmresneskt.runtime.errors import UserError
 
-EXPECTED = {"train": 1300, "val": 50}
-_KAGGLE = Path("ILSVRC/Data/CLS-LOC")
-_SUFFIXES = (".jpeg", ".jpg")
+SYNSETS = {
+    "n01514668": "cock",
+    "n01530575": "brambling",
+    "n01728572": "thunder snake",
+    "n01847000": "drake",
+    "n01871265": "tusker",
+    "n02708093": "analog clock",
+    "n02814533": "beach wagon",
+    "n02963159": "cardigan",
+    "n03991062": "pot",
+    "n11939491": "daisy",
+}
+"""In the order of their WNIDs, which is that of the labels."""
+
+IMAGENET_LABELS = dict(zip((7, 10, 52, 97, 101, 409, 436, 474, 738, 985), SYNSETS))
+"""Their places among all 1000 WNIDs in order: the labels of 1000-class models and lists."""
+
+# where a list of labels may be under the root; which format it has, its lines say
+_LISTS = (
+    "LOC_val_solution.csv",
+    "imagenet_2012_validation_synset_labels.txt",
+    "synset_labels.txt",
+    "val/imagenet_2012_validation_synset_labels.txt",
+    "val/synset_labels.txt",
+    "meta/val.txt",
+    "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt",
+)
+_NAME = r"ILSVRC2012_val_(\d{8})"
+# the number of an image, none where the lines are in the order of the images, and its label
+_LINES = (rf"{_NAME},(n\d{{8}})\b.*", r"()(n\d{8})", rf"{_NAME}\S*\s+(\d+)", r"()(\d+)")
 
 
-@dataclass(frozen=True)
-class Images:
-    """The images of the ten classes.
-
-    Attributes:
-        base: the folder that has train/ and val/.
-        train, val: WNID -> sorted paths relative to ``base``, with slashes.
-    """
+class Images(NamedTuple):
+    """WNID -> sorted paths, with slashes, relative to ``base``, which has train/ and val/."""
 
     base: Path
     train: dict[str, list[str]]
     val: dict[str, list[str]]
 
 
-def find_images(root: str | Path, val_labels: str | Path | None = None) -> Images:
-    """List the images of the ten classes under an ImageNet root.
+def find_images(root: Path, val_labels: Path | None = None) -> Images:
+    """List the images of the ten classes under an ImageNet root, or Kaggle's.
 
     Args:
-        root: has train/ and val/, itself or under Kaggle's ``ILSVRC/Data/CLS-LOC``. Train
-            has a folder per WNID; val has, too, or all images in one.
-        val_labels: labels of the validation images in one folder; by default whichever
-            of :data:`.labels.PLACES` is there.
+        val_labels: of validation images in one folder, by default one of the usual lists.
 
     Raises:
-        FileNotFoundError: train/, val/, or the labels are not there.
-        ValueError: classes have no images, or the labels do not fit; all are named.
-        OSError: a folder cannot be read.
+        UserError: folders or labels are not there or do not fit, or a class has no images.
     """
-    root = Path(root)
-    base = next((b for b in (root, root / _KAGGLE) if (b / "train").is_dir()), None)
+    bases = (root, root / "ILSVRC/Data/CLS-LOC")
+    base = next((b for b in bases if (b / "train").is_dir() and (b / "val").is_dir()), None)
     if base is None:
-        raise FileNotFoundError(
-            f"{root} has no train/ folder, nor has {root / _KAGGLE}: expected the root of "
-            f"ImageNet-1K, with train/WNID/*.JPEG and val/"
+        raise UserError(
+            f"{root} has no train/ folder beside a val/ folder, nor has {bases[1]}: expected the "
+            f"root of ImageNet-1K, with train/WNID/*.JPEG and val/"
         )
-    if not (base / "val").is_dir():
-        raise FileNotFoundError(f"{base} has no val/ folder beside train/")
-    train = _by_folder(base, "train")
-    if any((base / "val" / wnid).is_dir() for wnid in SYNSETS):
-        val = _by_folder(base, "val")
-    else:
-        val = _by_label(base, root, None if val_labels is None else Path(val_labels))
-    empty = [
-        f"{part}/{wnid} ({SYNSETS[wnid]})"
-        for part, found in (("train", train), ("val", val))
-        for wnid, paths in found.items()
-        if not paths
-    ]
-    if empty:
-        raise ValueError(f"{base} has no images of {', '.join(empty)}")
+    train, val = ({w: _list(base, f"{part}/{w}") for w in SYNSETS} for part in ("train", "val"))
+    if not any(val.values()):
+        val = _by_label(base, root, val_labels)
+    missing = [f"train/{w} ({SYNSETS[w]})" for w in SYNSETS if not train[w]]
+    missing += [f"val/{w} ({SYNSETS[w]})" for w in SYNSETS if not val[w]]
+    if missing:
+        raise UserError(f"{base} has no images of {', '.join(missing)}")
     return Images(base, train, val)
 
 
 def wrong_counts(images: Images) -> list[str]:
     """One line for each class whose count is not the original's 1300 and 50."""
-    lines = []
-    for part, expected in EXPECTED.items():
-        for wnid, paths in getattr(images, part).items():
-            short = expected - len(paths)
-            if short:
-                lines.append(
-                    f"{part}/{wnid} ({SYNSETS[wnid]}): {len(paths)} of {expected} images, "
-                    f"{abs(short)} {'short' if short > 0 else 'too many'}"
-                )
-    return lines
+    return [
+        f"{part}/{wnid} ({SYNSETS[wnid]}): {len(paths)} of {expected} images"
+        for part, expected in (("train", 1300), ("val", 50))
+        for wnid, paths in getattr(images, part).items()
+        if len(paths) != expected
+    ]
 
 
-def _by_folder(base: Path, part: str) -> dict[str, list[str]]:
-    found = {}
-    for wnid in SYNSETS:
-        folder = base / part / wnid
-        names = _image_names(folder) if folder.is_dir() else []
-        found[wnid] = [f"{part}/{wnid}/{name}" for name in names]
-    return found
+def read_labels(file: Path) -> dict[int, str]:
+    """Number of a validation image -> WNID, which may be "" where it is none of the ten.
+
+    Raises:
+        UserError: it is in none of the formats, or the devkit's ``meta.mat`` is not to be read.
+        OSError: it cannot be read.
+    """
+    text = file.read_text(encoding="utf-8-sig", errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("ImageId,")]  # Kaggle's header
+    tried = ([re.fullmatch(form, line) for line in lines] for form in _LINES)
+    matches = next((found for found in tried if found and all(found)), None)
+    if matches is None:
+        raise UserError(
+            f"{file} is no list of validation labels: expected LOC_val_solution.csv, WNIDs alone, "
+            f"the devkit's ground truth, or lines like 'ILSVRC2012_val_00000001.JPEG 65'"
+        )
+    devkit = lines[0].isdecimal()
+    wnids = _devkit_wnids(file.with_name("meta.mat")) if devkit else IMAGENET_LABELS
+    labels = {int(match[1] or i): match[2] for i, match in enumerate(matches, start=1)}
+    return {i: wnids.get(int(x), "") if x.isdecimal() else x for i, x in labels.items()}
+
+
+def _devkit_wnids(meta: Path) -> dict[int, str]:
+    """ILSVRC2012_ID -> WNID: their orders differ."""
+    try:
+        from scipy.io import loadmat
+
+        with meta.open("rb") as file:
+            synsets = loadmat(file, squeeze_me=True)["synsets"]
+        return {int(i): str(w) for i, w in zip(synsets["ILSVRC2012_ID"], synsets["WNID"])}
+    except Exception as error:  # scipy is not there, or raises nearly anything
+        raise UserError(
+            f"the devkit's numbers need {meta}, read with scipy ({type(error).__name__}: {error}): "
+            f"put that right, or name another list of labels with --val-labels"
+        ) from error
 
 
 def _by_label(base: Path, root: Path, file: Path | None) -> dict[str, list[str]]:
-    numbers = {name: number(name) for name in _image_names(base / "val")}
-    numbers = {name: i for name, i in numbers.items() if i is not None}
-    if not numbers:
-        raise FileNotFoundError(
-            f"{base / 'val'} has neither a folder per WNID nor ILSVRC2012_val_*.JPEG images"
-        )
+    usual = [folder / place for place in _LISTS for folder in (root, base)]
+    file = file or next((path for path in usual if path.is_file()), None)
     if file is None:
-        candidates = [folder / place for place in PLACES for folder in (root, base)]
-        file = next((path for path in candidates if path.is_file()), None)
-    if file is None:
-        raise FileNotFoundError(
-            f"{base / 'val'} has its images in one folder, and no list of their labels is there: "
-            f"put one of {', '.join(p for p in PLACES if not p.startswith('val/'))} into {root}, "
-            f"or name it with --val-labels"
+        raise UserError(
+            f"{base / 'val'} has no folder per WNID, and no list of the labels of images in one "
+            f"folder is there: put one of {', '.join(p for p in _LISTS if p[:4] != 'val/')} into "
+            f"{root}, or name it with --val-labels"
         )
     labels = read_labels(file)
-    unknown = [name for name, i in numbers.items() if i not in labels]
+    matches = (re.fullmatch(f"(val/{_NAME}.*)", path) for path in _list(base, "val"))
+    numbers = {match[1]: int(match[2]) for match in matches if match}
+    unknown = [path for path, number in numbers.items() if number not in labels]
     if unknown:
-        raise ValueError(
-            f"{file} has no label for {unknown[0]}"
-            + (f" and {len(unknown) - 1} other images" if unknown[1:] else "")
-        )
-    found = {wnid: [] for wnid in SYNSETS}
-    for name, i in numbers.items():
-        if labels[i] in found:
-            found[labels[i]].append(f"val/{name}")
-    return found
+        raise UserError(f"{file} has no label for {', '.join(unknown[:3])}")
+    return {w: [path for path, number in numbers.items() if labels[number] == w] for w in SYNSETS}
 
 
-def _image_names(folder: Path) -> list[str]:
+def _list(base: Path, folder: str) -> list[str]:
     """Sorted; without hidden files, of which some systems leave one beside every image."""
-    with os.scandir(folder) as entries:
-        return sorted(
-            entry.name
-            for entry in entries
-            if entry.name.lower().endswith(_SUFFIXES)
-            and not entry.name.startswith(".")
-            and entry.is_file()
-        )
+    found = (base / folder).glob("[!.]*")
+    names = (p.name for p in found if p.suffix.lower() in (".jpeg", ".jpg") and p.is_file())
+    return [f"{folder}/{name}" for name in sorted(names)]
