@@ -1,10 +1,10 @@
 """The shipped configs build, and state what they claim."""
 
-import mmengine.hub
 import pytest
 import torch
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
+from mmengine.hub import get_config
 
 from mmresneskt import ResNeSkt
 from mmresneskt.data.classes import set_classes
@@ -94,11 +94,11 @@ def test_the_packages_own_configs_have_a_name_everywhere(tmp_path):
     assert direct.model.backbone.pop("depth") == 50
     assert child.model == direct.model
     assert "_scope_" not in child.model.backbone
-    assert mmengine.hub.get_config(name).train_cfg == direct.train_cfg
+    assert get_config(name).train_cfg == direct.train_cfg
     with pytest.raises(UserError, match=r"does not exist\. Did you mean mmresneskt::faster_rcnn"):
         load_config("mmresneskt::faster_rcnn_resneskt5.py")
     # the libraries' own go their own way
-    assert mmengine.hub.get_config("mmdet::retinanet/retinanet_r50_fpn_1x_coco.py").model
+    assert get_config("mmdet::retinanet/retinanet_r50_fpn_1x_coco.py").model
 
 
 def test_classes_are_read_or_given_and_reach_the_heads(voc):

@@ -3,7 +3,7 @@
 One picture for each image: for the last block of every stage of a ResNeSkt backbone, in a
 detector or a classifier, the spatial gate laid over the image (the groups averaged, the
 colours' range stated), and the weight that each kernel size received.
-``mmresneskt.network.attention_maps`` gives the same of every block as arrays.
+``mmresneskt.network.attention_maps.spatial_attention`` gives the same of every block as arrays.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """ResNeSkt, the backbone: a ResNeSt whose blocks also attend over positions.
 
 Luo and Cai, "Framework of Image Classification Algorithm Based on Deep Learning". Where
-the paper is silent, the defaults are the readings that reproduce its Table 1; README.md
+the paper is silent, the defaults are the readings that reproduce its Table 1; docs/reproduce.md
 lists them and the arguments of the other readings.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import mmengine.hub.hub
@@ -41,20 +42,27 @@ def install() -> None:
     """
     if hasattr(Config._get_cfg_path, "__wrapped__"):
         return
-    find_base, get_config = Config._get_cfg_path, mmengine.hub.get_config
+    Config._get_cfg_path = staticmethod(
+        _unless_ours(Config._get_cfg_path, lambda name, _: (str(find_config(name)), None))
+    )
+    # what get_config calls, since others may have imported it itself already
+    hub = mmengine.hub.hub
+    hub._get_package_and_cfg_path = _unless_ours(hub._get_package_and_cfg_path, _package_and_name)
+    folder = str(Path(__file__).parents[2])
+    hub.get_installed_path = _unless_ours(hub.get_installed_path, lambda _: folder)
 
-    @functools.wraps(find_base)
-    def find_base_or_ours(cfg_path: str, filename: str) -> tuple[str, str | None]:
-        if cfg_path.startswith(f"{_PACKAGE}::"):
-            return str(find_config(cfg_path)), None
-        return find_base(cfg_path, filename)
 
-    @functools.wraps(get_config)
-    def get_config_or_ours(cfg_path: str, pretrained: bool = False) -> Config:
-        if cfg_path.startswith(f"{_PACKAGE}::"):
-            return Config.fromfile(find_config(cfg_path))
-        return get_config(cfg_path, pretrained)
+def _unless_ours(theirs: Callable, ours: Callable) -> Callable:
+    """``ours`` where the first argument is, or is of, this package; else ``theirs``."""
 
-    Config._get_cfg_path = staticmethod(find_base_or_ours)
-    for module in (mmengine.hub, mmengine.hub.hub):
-        module.get_config = get_config_or_ours
+    @functools.wraps(theirs)
+    def either(name: str, *arguments: object) -> object:
+        is_ours = name.partition("::")[0] == _PACKAGE
+        return ours(name, *arguments) if is_ours else theirs(name, *arguments)
+
+    return either
+
+
+def _package_and_name(name: str) -> tuple[str, str]:
+    find_config(name)  # whose error says more
+    return _PACKAGE, name.partition("::")[2]
