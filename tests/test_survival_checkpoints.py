@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 import torch
@@ -112,6 +113,31 @@ def test_a_pointer_back_is_followed(tmp_path):
         save(tmp_path / f"epoch_{epoch}.pth", epoch)
     (tmp_path / "last_checkpoint").write_text(str(tmp_path / "epoch_1.pth"))
     assert newest_valid(tmp_path).path == str(tmp_path / "epoch_1.pth")
+
+
+def test_a_copied_folder_goes_on_from_its_own_checkpoint(tmp_path):
+    original = tmp_path / "original"
+    original.mkdir()
+    save(original / "epoch_2.pth", 2)
+    (original / "last_checkpoint").write_text(str(original / "epoch_2.pth"))
+    copy = Path(shutil.copytree(original, tmp_path / "copy"))
+    assert newest_valid(copy).path == str(copy / "epoch_2.pth")
+    (copy / "epoch_2.pth").unlink()  # as where a hook's out_dir is another folder
+    assert newest_valid(copy).path == str(original / "epoch_2.pth")
+
+
+def test_the_best_of_a_copied_folder_is_its_own(tmp_path):
+    settings = {
+        "default_hooks.checkpoint.save_best": "mean",
+        "default_hooks.checkpoint.rule": "less",
+    }
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    assert finish(start(original, length=2, **settings)) == 0, log(original)
+    shutil.copytree(original, copy)
+    before = sorted(path.name for path in original.iterdir())
+    assert finish(start(copy, length=6, **settings)) == 0, log(copy)
+    assert sorted(path.name for path in original.iterdir()) == before
+    assert len(list(copy.glob("best_*.pth"))) == 1
 
 
 def test_with_damaged_checkpoints_alone_no_run_starts_afresh(tmp_path):

@@ -1,6 +1,6 @@
 """Runs that survive what happens to machines: kills, signals, full disks, losses of nan."""
 
-from .checkpoint_hook import WholeCheckpointHook
+from .checkpoint_hook import SafeCheckpointHook
 from .disk_full import explain_writing, is_disk_full
 from .losses import LIMITS, BadLossHook
 from .newest_valid import newest_valid, require
@@ -13,7 +13,7 @@ __all__ = [
     "BadLossHook",
     "Stop",
     "StopOnSignalHook",
-    "WholeCheckpointHook",
+    "SafeCheckpointHook",
     "handle_failures",
     "explain_writing",
     "is_disk_full",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from mmengine.dist import get_rank
+from mmengine.dist import all_gather_object, get_rank
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
@@ -17,7 +17,7 @@ from .random_state import random_state, set_random_state
 class ExactResumeHook(Hook):
     """Restore the random state of every process and the position in the data.
 
-    With the loader of :func:`by_position` and the states in :class:`WholeCheckpointHook`'s
+    With the loader of :func:`by_position` and the states of :meth:`note` in its
     files. mmengine itself restores weights, optimizer, AMP's scaler, schedules and history. On
     the CPU the losses and weights of a resumed run are then those of an uninterrupted one, to
     the bit, at the end of an epoch and within it, with any number of workers; on a GPU as far
@@ -35,8 +35,22 @@ class ExactResumeHook(Hook):
         self._loaded: dict = {}
         self._batches = 0  # of the current epoch that have been trained on
         self._outside: dict = {}
+        self._progress: dict[str, int] = {}
+        self._random_states: list[dict] = []
+
+    def note(self, progress: dict | None) -> None:
+        """Note what the next checkpoint holds; every process has to call it.
+
+        Args:
+            progress: how many epochs (``epoch``) and iterations (``iter``) are finished.
+        """
+        self._progress = dict(progress or {})
+        self._random_states = all_gather_object(random_state())  # by rank
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        # FlexibleRunner puts its own numbers there, one too many after an evaluation
+        checkpoint["meta"].update(self._progress)
+        checkpoint["random_states"] = self._random_states
         batches = runner.train_dataloader.batch_sampler
         if isinstance(batches, PlacedBatches):  # a stream has no length
             length = len(runner.train_dataloader)

@@ -89,6 +89,9 @@ def _candidates(folder: Path) -> list[Path]:
     if pointer.is_file():
         text = pointer.read_bytes().decode(errors="replace").strip("\0 \n")
         named = [Path(text or "the one that the empty last_checkpoint names")]
+        here = folder / named[0].name
+        if here.exists():  # the folder may have been copied or moved: the original is another run's
+            named = [here]
     kinds: dict[str, list[tuple[int, float, Path]]] = {}
     for place in dict.fromkeys([*(path.parent for path in named), folder]):
         for path in place.glob("*.pth"):

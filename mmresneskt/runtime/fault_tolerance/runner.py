@@ -12,14 +12,15 @@ from mmengine.registry import HOOKS, LOOPS
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
-from .checkpoint_hook import WholeCheckpointHook
+from .checkpoint_hook import SafeCheckpointHook
 from .exact_resume import ExactResumeHook
 from .logger_hook import OneWriterLoggerHook
 from .losses import BadLossHook
 from .positions import by_position
 from .signals import StopOnSignalHook
+from .whole_checkpoint import save_whole
 
-_EXCHANGED = {CheckpointHook: WholeCheckpointHook, LoggerHook: OneWriterLoggerHook}
+_EXCHANGED = {CheckpointHook: SafeCheckpointHook, LoggerHook: OneWriterLoggerHook}
 
 
 @functools.cache
@@ -56,6 +57,7 @@ def handle_failures(
 
 
 class _FaultTolerant:
+    exact_resume: ExactResumeHook | None = None  # of a run that trains
     _endless: bool | None = None  # while the training loop is built: whether its data has no end
 
     def register_hook(self: Runner, hook: Hook | dict, priority: str | int | None = None) -> None:
@@ -64,10 +66,18 @@ class _FaultTolerant:
             hook = {**hook, "type": _EXCHANGED.get(_class_of(kind), kind)}
         super().register_hook(hook, priority)
 
+    def save_checkpoint(self: Runner, out_dir: str, filename: str, *args: Any, **options: Any):
+        """As the runner's own; in every process, and the file whole or not at all."""
+        if self.exact_resume is not None:
+            self.exact_resume.note(options.get("meta"))
+        save = super().save_checkpoint
+        save_whole(lambda name: save(out_dir, name, *args, **options), out_dir, filename)
+
     def build_train_loop(self: Runner, loop: BaseLoop | dict) -> BaseLoop:
         if not isinstance(loop, dict):
             return super().build_train_loop(loop)
-        self.register_hook(ExactResumeHook())
+        self.exact_resume = ExactResumeHook()
+        self.register_hook(self.exact_resume)
         self._endless = _is_by_iteration(loop)
         try:
             return super().build_train_loop(loop)

@@ -16,7 +16,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
-from .checkpoint_hook import WholeCheckpointHook
+from .checkpoint_hook import SafeCheckpointHook
 from .stop import Stop
 
 # SIGUSR1 is what `sbatch --signal=USR1@SECONDS` announces the end of a job's time with: by the
@@ -99,7 +99,7 @@ class StopOnSignalHook(Hook):
             number = int(flag)
         if not number:
             return
-        hooks = [hook for hook in runner.hooks if isinstance(hook, WholeCheckpointHook)]
+        hooks = [hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook)]
         saved = hooks[0].save_now(runner, epoch, iteration) if hooks else None
         how = f"saved {saved}, and --resume goes on from it" if saved else "without a checkpoint"
         name = signal.Signals(number).name
