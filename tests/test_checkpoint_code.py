@@ -13,7 +13,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmresneskt.cli import call, main
 from mmresneskt.runtime import errors
-from mmresneskt.runtime.checkpoint import CheckpointError, load_file, trust
+from mmresneskt.runtime.checkpoint import CheckpointError, load_file, loading, trust
 
 from .attacks import attacks, raw_attacks
 from .damage import train as train_tiny
@@ -140,7 +140,7 @@ def test_numpy_does_not_follow_pointers_of_the_file(state, marker):
         load_file(marker)
 
 
-def test_the_config_in_a_checkpoint_is_not_executed(marker):
+def test_the_config_in_a_checkpoint_is_not_executed(marker, monkeypatch):
     folder = marker.parent
     text = f"open({str(marker)!r}, 'w')"
     runner = train_tiny(folder)
@@ -152,6 +152,10 @@ def test_the_config_in_a_checkpoint_is_not_executed(marker):
     assert again.iter == runner.iter == 4
     assert again.message_hub.get_info("cfg") != text
     assert not marker.exists()
+    said = []
+    monkeypatch.setattr(loading, "_told", False)
+    monkeypatch.setattr(loading, "print_log", lambda text, **_: said.append(text))
     with pytest.raises(ValueError, match="Cannot find the config"):
         BaseInferencer._init_model(None, copy.copy({}), str(folder / "epoch_1.pth"))
+    assert "pass the config: DetInferencer(model=CONFIG, weights='epoch_1.pth')" in said[0]
     assert not marker.exists()

@@ -17,10 +17,11 @@ from .archive import OLD, ZIP, Damaged, Refused, read_archive, read_old
 from .errors import CheckpointError
 from .integrity import check_name, named_hash
 from .plain import plain
-from .run_state import keep_known
+from .run_state import CONFIGS, keep_known
 from .safetensors_file import is_safetensors, read_safetensors
 
 _trusted = False
+_told = False  # that the text of a config is left out: once is enough
 
 
 def trust(value: bool) -> None:
@@ -58,12 +59,7 @@ def load_file(
         went = keep_known(loaded)
     except TypeError as error:
         raise CheckpointError(f"{filename}: {error}") from error
-    if went:
-        print_log(
-            f"{path.name}: left out {', '.join(went)}, which a run does not need",
-            logger="current",
-            level=logging.WARNING,
-        )
+    _tell(path.name, went)
     return loaded
 
 
@@ -91,6 +87,22 @@ def require_resumable(checkpoint: dict, filename: str | Path) -> None:
         raise CheckpointError(
             f"{filename} holds only weights (no {', '.join(missing)}): a run cannot go on from it, "
             f"but start from it: --cfg-options load_from={filename}"
+        )
+
+
+def _tell(name: str, went: list[str]) -> None:
+    global _told
+    rest = [key for key in went if key not in CONFIGS]
+    if rest:
+        message = f"{name}: left out {', '.join(rest)}, which a run does not need"
+        print_log(message, logger="current", level=logging.WARNING)
+    if len(rest) < len(went) and not _told:
+        _told = True
+        print_log(
+            f"{name}: the text of its config is left out, since mmengine would execute it as "
+            f"Python. Where an inferencer misses it, pass the config: "
+            f"DetInferencer(model=CONFIG, weights={name!r})",
+            logger="current",
         )
 
 

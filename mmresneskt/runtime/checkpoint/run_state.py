@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
-_EXECUTED = ("cfg", "config")
+CONFIGS = ("meta.cfg", "meta.config", "runtime_info.cfg")
 """The text of a config, which mmengine executes as Python where it finds it."""
 
 
@@ -68,7 +68,7 @@ def keep_known(checkpoint: dict) -> list[str]:
     knows, and nothing else is its to touch.
 
     Returns:
-        What went, but for the config's text.
+        What went; :data:`CONFIGS` always does.
 
     Raises:
         TypeError: one of the two is no dictionary.
@@ -112,6 +112,5 @@ def _keep(node: dict, rules: _Rules, name: str) -> list[str]:
         fits = any(type(key) is str and re.fullmatch(r, key) and f(value) for r, f in rules.items())
         if not fits:
             del node[key]
-            if key not in _EXECUTED:
-                went.append(f"{name}.{key}")
+            went.append(f"{name}.{key}")
     return went
