@@ -8,7 +8,7 @@ from mmengine.hub import get_config
 
 from mmresneskt import ResNeSkt
 from mmresneskt.data.classes import set_classes
-from mmresneskt.runtime.config.load import load_config
+from mmresneskt.runtime.config.load import default_work_dir, load_config
 from mmresneskt.runtime.errors import UserError
 
 from .helpers import ROOT
@@ -97,6 +97,8 @@ def test_the_packages_own_configs_have_a_name_everywhere(tmp_path):
     assert get_config(name).train_cfg == direct.train_cfg
     with pytest.raises(UserError, match=r"does not exist\. Did you mean mmresneskt::faster_rcnn"):
         load_config("mmresneskt::faster_rcnn_resneskt5.py")
+    folder = default_work_dir(direct, name, None, "resnet50:none")
+    assert folder == "work_dirs/faster_rcnn_resneskt50_resnet50"
     # the libraries' own go their own way
     assert get_config("mmdet::retinanet/retinanet_r50_fpn_1x_coco.py").model
 

@@ -55,7 +55,9 @@ def default_work_dir(
 
     A swapped backbone is part of the name: its run must not go on where another's ended.
     """
-    name = Path(filename).stem + (f"_{backbone.partition(':')[0]}" if backbone else "")
+    name = Path(filename.rpartition("::")[2]).stem + (
+        f"_{backbone.partition(':')[0]}" if backbone else ""
+    )
     return given or cfg.get("work_dir") or str(Path("work_dirs") / name)
 
 
