@@ -82,6 +82,7 @@ class Bottleneck(nn.Module):
         )
         self.spatial_attention = None
         if spatial_attention is not None:
+            # in place: nothing else in the block needs V
             self.spatial_attention = FastSpatialKernelAttention(
                 width, norm_cfg=norm_cfg, inplace=True, **spatial_attention
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
@@ -88,8 +89,8 @@ class _Pool(Function):
         v = ctx.handed.pop()
         if _by_triton(v, ctx.pool):
             return fused.pool_backward(v, maps, grad_maps, grad_v, ctx.pool), None, None, None
-        grad, grad_p = _pool_backward(v, maps, grad_maps, ctx.p, ctx.pool.eps)
-        return grad.add_(grad_v).to(grad_v.dtype), grad_p, None, None
+        grad, grad_p = _pool_backward(v, maps, grad_maps, grad_v, ctx.p, ctx.pool.eps)
+        return grad.to(grad_v.dtype), grad_p, None, None
 
 
 class _Gate(Function):
@@ -114,8 +115,9 @@ class _Gate(Function):
             return grad_v, grad_u, None, None
         factor = GATES[ctx.gate](u)
         grad_u = (grad * kept).unflatten(1, (u.size(1), -1)).sum(2, dtype=u.dtype)
-        v = kept
-        if ctx.gate != "linear":
+        if ctx.gate == "linear":
+            v = kept.clone()
+        else:
             grad_u.mul_(torch.sigmoid(-u))  # for a large u, 1 - sigmoid(u) would be 0
             v = _divide(kept, factor)
         ctx.handed[:] = [v]
@@ -134,27 +136,32 @@ def _by_triton(x: Tensor, pool: ChannelPool | None = None) -> bool:
 
 
 def _pool_backward(
-    v: Tensor, maps: Tensor, grad_maps: Tensor, p: float | Tensor, eps: float
+    v: Tensor, maps: Tensor, grad_maps: Tensor, grad_v: Tensor, p: float | Tensor, eps: float
 ) -> tuple[Tensor, Tensor | None]:
-    """The gradients of :class:`ChannelPool` in V and in p, the latter None for a number.
+    """V's whole gradient, and that of :class:`ChannelPool` in p, None for a number.
 
     Channels that share the maximum share its gradient.
 
     Args:
-        v: (N, C, H, W).
+        v: (N, C, H, W); it is overwritten.
         maps, grad_maps: the result of the pooling and its gradient, (N, K, 3, H, W).
+        grad_v: the gradient that V gets from elsewhere.
     """
-    x = v.to(maps.dtype).unflatten(1, (maps.size(1), -1))
+    x, grad_v = (t.to(maps.dtype).unflatten(1, (maps.size(1), -1)) for t in (v, grad_v))
     grad_mean, grad_max, grad_gem = grad_maps.unsqueeze(3).unbind(2)
     gem = maps[:, :, 2:]
     count = x.size(2)
-    ratio = x.clamp(min=eps).div_(gem)
     grad_p = None
     if isinstance(p, Tensor):
         # ln GeM = ln(mean(x^p)) / p, and mean((x / GeM)^p) = 1
+        ratio = x.clamp(min=eps).div_(gem)
         mean = (ratio.pow(p) * ratio.log()).mean(2, keepdim=True)
         grad_p = (mean * gem * grad_gem).sum() / p
-    total = ratio.pow_(p - 1).mul_(x >= eps).mul_(grad_gem / count).add_(grad_mean / count)
-    largest = x == x.amax(2, keepdim=True)
-    total.add_(largest * (grad_max / largest.sum(2, keepdim=True)))
+    # below eps the gradient is 0, as 0^(p - 1) is, if p > 1
+    power = F.threshold(x, eps, 0).div_(gem).pow_(p - 1)
+    if p <= 1:
+        power.masked_fill_(x < eps, 0)
+    total = torch.addcmul(grad_v, power, grad_gem / count, out=power).add_(grad_mean / count)
+    largest = x.eq_(x.amax(2, keepdim=True))  # in x's own type: 1 or 0
+    total.addcmul_(largest, grad_max / largest.sum(2, keepdim=True))
     return total.flatten(1, 2), grad_p
