@@ -11,17 +11,17 @@ from triton.compiler import ASTSource, compile
 from mmresneskt.network.fast import fused
 from mmresneskt.network.fast import triton_kernels as kernels
 
-HALF = ("splits", "v", "grad_v", "grad_splits", "grad", "product")
-NUMBERS = ("least", "scale")
-SIZES = ("positions", "channels", "v_at", "v_next", "split_at", "split_next")
+HALF = ("v", "grad_v", "grad", "product")
+NUMBERS = ("eps", "scale", "least")
+SIZES = ("positions", "channels", "v_at", "v_next")
 EVEN = [["tt.divisibility", 16]]  # as Triton finds it at the start of a kernel
 
 
 def build(kernel, nhwc, capability):
-    """One kernel for half precision, two splits and a group of 256 channels."""
-    contiguous = ("v_next", "split_next") if nhwc else ("v_at", "split_at")
-    constants = dict(R=2, P=3, GROUP=256, **(fused._NHWC if nhwc else fused._NCHW))
-    constants.update(dict.fromkeys(contiguous, 1))
+    """One kernel for half precision and a group of 256 channels."""
+    contiguous = "v_next" if nhwc else "v_at"
+    constants = dict(P=3, GROUP=256, **(fused._NHWC if nhwc else fused._NCHW))
+    constants[contiguous] = 1
     signature, values, attributes = {}, {}, {}
     for index, name in enumerate(kernel.arg_names):
         if name in constants:
@@ -47,11 +47,7 @@ def spilt(text, folder):
     return [line for line in done.stderr.splitlines() if "spill" in line]
 
 
-for kernel in (
-    kernels.radix_sum_and_pool,
-    kernels.radix_sum_and_pool_backward,
-    kernels.gate_backward,
-):
+for kernel in (kernels.pool, kernels.pool_backward, kernels.gate_backward):
     for nhwc in (False, True):
         text = build(kernel, nhwc, int(sys.argv[1]))["ptx"]
         assert "global.v4.b32" in text  # 16 bytes a thread,

@@ -46,28 +46,6 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(pool, (x.requires_grad_(),))
 
 
-@pytest.mark.parametrize("groups", [1, 3])
-@pytest.mark.parametrize("p", [0.5, 1.0, 3.0, 20.0])
-@pytest.mark.parametrize("trainable", [True, False])
-def test_the_gradient_written_by_hand_is_autograds(groups, p, trainable):
-    pool = ChannelPool(p, trainable, groups=groups).double()
-    x = torch.randn(2, 6, 3, 4, dtype=torch.float64)  # half of them below eps
-    x[:, :, 0, 0] = 0  # all equal: they share the maximum's gradient
-    x.requires_grad_()
-    maps = pool(x)
-    grad = torch.randn_like(maps)
-    exponent = pool.exponent()
-    start = torch.randn_like(x)
-    with torch.no_grad():
-        found, found_p = pool.add_gradient(x.detach().clone(), maps.detach(), grad, exponent, start)
-    wanted = torch.autograd.grad(maps, (x, pool.log_p) if trainable else (x,), grad)
-    torch.testing.assert_close(found, start + wanted[0], rtol=1e-10, atol=1e-10)
-    if trainable:  # through p = exp(log_p)
-        torch.testing.assert_close((found_p * exponent).float(), wanted[1].float())
-    else:
-        assert found_p is None
-
-
 @pytest.mark.parametrize("p", [0, -1.0, float("inf"), float("nan")])
 def test_a_bad_exponent_is_named(p):
     with pytest.raises(ValueError, match="gem_p="):

@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from mmcv.cnn import ConvModule
 from mmengine.config import Config
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -26,9 +25,9 @@ SMALL = dict(depth=14, base_channels=16, stem_channels=16)
 
 
 def norms(model):
-    """Without those of the spatial attention, whose dense layers may be no convolutions."""
-    found = [n for n, m in model.named_modules() if isinstance(m, _BatchNorm)]
-    return [name for name in found if "spatial_attention" not in name]
+    """Of the backbone, or of the whole of a model that is one."""
+    model = getattr(model, "backbone", model)
+    return [name for name, module in model.named_modules() if isinstance(module, _BatchNorm)]
 
 
 def flat(outs):
@@ -97,72 +96,59 @@ def test_norms_behind_deformable_convolutions_stay():
     assert_same(ResNeSkt(**SMALL, dcn=dcn, stage_with_dcn=(False, True, True, True)), left=3)
 
 
-def test_the_libraries_own_networks():
-    pytest.importorskip("mmdet")
+def test_a_classifier_gives_the_same_logits():
     pytest.importorskip("mmpretrain")
-    from mmdet.models import ResNeSt, ResNet
-    from mmpretrain.models import SEResNeXt
-
-    assert_same(ResNet(50, base_channels=16, norm_eval=False, frozen_stages=-1))
-    assert_same(ResNeSt(depth=50, base_channels=16, norm_eval=False))
-    assert_same(SEResNeXt(50, groups=32, width_per_group=4, norm_eval=False))
-
-
-@pytest.mark.parametrize("name", ["resneskt_parcels10", "cbam_resnet50_imagenet10"])
-def test_a_classifier_gives_the_same_logits(name):
-    pytest.importorskip("mmpretrain")
-    cfg = Config.fromfile(ROOT / "configs" / f"{name}.py")
+    cfg = Config.fromfile(ROOT / "configs" / "resneskt_parcels10.py")
     assert_same(build(cfg, cfg.model))
 
 
-@pytest.mark.parametrize(
-    "name", ["faster_rcnn_resneskt_parcels", "mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py"]
-)
-def test_a_detector_gives_the_same_maps(name):
+def test_a_detector_gives_the_same_maps_and_its_neck_keeps_its_norms():
     pytest.importorskip("mmdet")
     from mmresneskt.runtime.config.load import load_config
 
-    cfg = load_config(name if "::" in name else str(ROOT / "configs" / f"{name}.py"))
-    assert_same(build(cfg, cfg.model).requires_grad_(True), "extract_feat")
+    cfg = load_config(str(ROOT / "configs" / "faster_rcnn_resneskt_parcels.py"))
+    cfg.model.neck.norm_cfg = dict(type="BN")
+    deployed = assert_same(build(cfg, cfg.model).requires_grad_(True), "extract_feat")
+    assert any(isinstance(module, _BatchNorm) for module in deployed.neck.modules())
 
 
 class Odd(nn.Module):
-    """Pairs that must not be folded, where the order of the modules says they could."""
+    """Has parts of its backbone under further names, and a convolution and a norm of its own."""
 
     def __init__(self):
         super().__init__()
-        self.first = ConvModule(8, 8, 1, norm_cfg=dict(type="BN"), order=("norm", "conv", "act"))
-        self.shared = nn.Conv2d(8, 8, 3, padding=1)
-        self.one, self.other = nn.BatchNorm2d(8), nn.BatchNorm2d(8)
-        self.used_twice = nn.Conv2d(8, 8, 1)
-        self.after = nn.BatchNorm2d(8)
-        self.apart = nn.Conv2d(8, 8, 1)
-        self.behind_relu = nn.BatchNorm2d(8)
-        self.stateless_conv = nn.Conv2d(8, 8, 1)
-        self.stateless = nn.BatchNorm2d(8, track_running_stats=False)
-        self.plain_conv = nn.Conv2d(8, 8, 1, bias=False)
-        self.plain = nn.BatchNorm2d(8, affine=False)  # this one can
-        self.given_out = nn.Conv2d(8, 8, 1)
-        self.last = nn.BatchNorm2d(8)
+        self.first = nn.Conv2d(3, 3, 1)
+        self.norm = nn.BatchNorm2d(3)
+        self.stem = ResNeSkt(**SMALL).stem
+        self.backbone = ResNeSkt(**SMALL)
+        self.backbone.stem = self.stem
+        self.block = self.backbone.layer1[0]
+        self.conv, self.again = self.block.conv1, self.block.conv1
+        self.after, self.after_again = self.block.bn1, self.block.bn1
 
     def forward(self, x):
-        x = self.first(x)
-        x = self.one(self.shared(x)) + self.other(self.shared(x))
-        y = self.used_twice(x)
-        x = self.behind_relu(self.apart(y * self.after(y)).relu())
-        x = self.plain(self.plain_conv(self.stateless(self.stateless_conv(x))))
-        y = self.given_out(x)
-        return y, self.last(y)
+        x = self.norm(self.first(x))
+        y = self.after(self.conv(torch.cat([x] * 6, 1)[:, :16]))
+        return y, self.after_again(self.again(y)), *self.backbone(x)
 
 
-def test_only_what_belongs_together_is_folded():
-    deployed = assert_same(Odd(), left=7, size=(2, 8, 9, 9))
-    assert isinstance(deployed.plain, nn.Identity)
+def test_parts_with_several_names_are_folded_under_each():
+    deployed = assert_same(Odd())
+    assert isinstance(deployed.norm, _BatchNorm)
+    assert deployed.conv is deployed.again is deployed.backbone.layer1[0].conv1
+    assert isinstance(deployed.after, nn.Identity)
+    assert deployed.after is deployed.after_again
 
 
-class NeedsMore(nn.Conv2d):
-    def forward(self, x, boxes):
-        return super().forward(x)
+def test_a_norm_that_two_blocks_share_stays():
+    model = ResNeSkt(26, base_channels=16, stem_channels=16)
+    model.layer1[1].bn1 = model.layer1[0].bn1
+    assert_same(model, left=1)
+
+
+def test_another_backbone_comes_back_as_it_is():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
+    assert_same(model, left=1)
 
 
 def test_where_it_makes_no_sense_it_says_why():
@@ -171,5 +157,3 @@ def test_where_it_makes_no_sense_it_says_why():
         mmresneskt.deploy(Config())
     with pytest.raises(TypeError, match="compiled: deploy the model first"):
         mmresneskt.deploy(torch.compile(copy.deepcopy(model), backend="eager"))
-    with pytest.raises(ValueError, match=r"NeedsMore does not run on an image alone.*boxes"):
-        mmresneskt.deploy(NeedsMore(3, 8, 1))

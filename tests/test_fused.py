@@ -18,9 +18,7 @@ from hypothesis import strategies as st
 
 from mmresneskt import ResNeSkt
 from mmresneskt.network.channel_pool import ChannelPool
-from mmresneskt.network.fast import fused
-from mmresneskt.network.fast.gate import apply_gate
-from mmresneskt.network.fast.radix_sum import radix_sum_and_pool
+from mmresneskt.network.fast import attention, fused
 
 from .helpers import ROOT
 
@@ -35,23 +33,25 @@ def everywhere(monkeypatch):
     """Have the kernels used on CPUs too, and count their starts."""
     starts = []
     launch = fused._launch
-    monkeypatch.setattr(fused, "usable", lambda x, pool=None: x.dtype in fused._DTYPES)
+    monkeypatch.setattr(attention, "fused", fused)
+    monkeypatch.setattr(fused, "usable", lambda x, by=None: x.dtype in fused._DTYPES)
     monkeypatch.setattr(fused, "_launch", lambda *a, **k: (starts.append(a[0]), launch(*a, **k)))
     return starts
 
 
-def attend(splits, weights, u, pool):
-    v, maps = radix_sum_and_pool(splits, weights, pool)
-    return apply_gate(v, u, "double_sigmoid"), maps
+def attend(v, u, pool):
+    """What a network does with V, but for what lies between its maps and U."""
+    handed = []
+    v, maps = attention._Pool.apply(v, pool.exponent(), pool, handed)
+    return attention._Gate.apply(v, u, "double_sigmoid", handed), maps
 
 
 def results(case, dtype, layout):
-    """Product, maps and the gradients of all inputs."""
-    splits, weights, u, grad, grad_maps, pool = case
-    splits, grad = (x.to(dtype).to(memory_format=layout) for x in (splits, grad))
+    """Product, maps and the gradients of both inputs."""
+    v, u, grad, grad_maps, pool = case
+    v, grad = (x.to(dtype).to(memory_format=layout) for x in (v, grad))
     wide = torch.float64 if dtype is torch.float64 else torch.float32
-    leaves = [splits, weights.to(wide), u.to(wide)]
-    leaves = [leaf.to(DEVICE).requires_grad_() for leaf in leaves]
+    leaves = [leaf.to(DEVICE).requires_grad_() for leaf in (v, u.to(wide))]
     product, maps = attend(*leaves, pool)
     grads = grad.to(DEVICE), grad_maps.to(DEVICE, wide)
     found = torch.autograd.grad((product, maps), leaves, grads)
@@ -60,28 +60,22 @@ def results(case, dtype, layout):
     return [x.detach().double() for x in (product, maps, *found)]
 
 
-def draw(n=2, radix=2, groups=1, width=6, height=5, length=7, p=3.0, seed=0):
-    """Splits of whole numbers and weights of quarters, whose V is exact in every type."""
+def draw(n=2, groups=1, width=6, height=5, length=7, p=3.0, seed=0):
+    """V of numbers that every type has, some of them below 0, and powers of two as its gate.
+
+    The gate leaves V as it is in every type, so that the same channels share the maximum.
+    """
     torch.manual_seed(seed)
     channels = groups * width
-    splits = torch.randint(0, 8, (n, radix * channels, height, length)).float()
-    weights = torch.randint(1, 4, (n, radix, channels, 1, 1)) / 4
-    u = torch.randn(n, groups, height, length)
+    v = torch.randint(-8, 32, (n, channels, height, length)) / 4
+    u = torch.zeros(n, groups, height, length)
     grad = torch.randn(n, channels, height, length)
-    return (
-        splits,
-        weights,
-        u,
-        grad,
-        torch.randn(n, groups, 3, height, length),
-        ChannelPool(p, groups=groups),
-    )
+    return v, u, grad, torch.randn(n, groups, 3, height, length), ChannelPool(p, groups=groups)
 
 
 @settings(max_examples=15, deadline=None)
 @given(
     n=st.integers(1, 3),
-    radix=st.integers(1, 3),
     groups=st.integers(1, 3),
     width=st.sampled_from([1, 5, 16, 17, 64, 70]),
     height=st.integers(1, 9),
@@ -89,11 +83,12 @@ def draw(n=2, radix=2, groups=1, width=6, height=5, length=7, p=3.0, seed=0):
     p=st.sampled_from([2, 3.0, 4]),
     layout=st.sampled_from(LAYOUTS),
 )
-def test_equal_float64(n, radix, groups, width, height, length, p, layout):
-    case = draw(n, radix, groups, width, height, length, p)
+def test_equal_float64(n, groups, width, height, length, p, layout):
+    case = draw(n, groups, width, height, length, p)
     wanted = results(case, torch.float64, torch.contiguous_format)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fused, "usable", lambda x, pool=None: True)
+        patch.setattr(attention, "fused", fused)
+        patch.setattr(fused, "usable", lambda x, by=None: True)
         found = results(case, torch.float32, layout)
     for mine, other in zip(found, wanted):
         torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-5 * other.abs().max().item())
@@ -105,7 +100,7 @@ def test_half_precision_is_as_near_to_float64_as_eager(dtype, layout, everywhere
     case = draw(groups=2, width=24)
     found = results(case, dtype, layout)
     assert len(everywhere) == 3
-    monkeypatch.setattr(fused, "usable", lambda x, pool=None: False)
+    monkeypatch.setattr(fused, "usable", lambda x, by=None: False)
     eager = results(case, dtype, layout)
     wanted = results(case, torch.float64, layout)
     # the interpreter cuts bfloat16 off instead of rounding it
@@ -123,7 +118,7 @@ def test_a_whole_network_trains_and_predicts_the_same(spatial_groups, everywhere
             torch.nn.init.normal_(parameter, std=0.1)
     images = torch.randn(2, 3, 64, 64, device=DEVICE)
     found = []
-    for usable in (fused.usable, lambda x, pool=None: False):
+    for usable in (fused.usable, lambda x, by=None: False):
         monkeypatch.setattr(fused, "usable", usable)
         net = copy.deepcopy(fresh).to(DEVICE).train()
         sum(x.square().mean() for x in net(images)).backward()
@@ -142,15 +137,15 @@ def test_a_whole_network_trains_and_predicts_the_same(spatial_groups, everywhere
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_gradient_in_either_layout_and_of_one_number(layout, everywhere):
-    splits, weights, u, grad, grad_maps, pool = draw()
-    leaves = [x.to(DEVICE).requires_grad_() for x in (splits.to(memory_format=layout), weights, u)]
+    v, u, grad, grad_maps, pool = draw()
+    u = torch.randn_like(u)
+    leaves = [x.to(DEVICE).requires_grad_() for x in (v.to(memory_format=layout), u)]
     outs = attend(*leaves, pool)
     for form in (grad, grad.to(memory_format=torch.channels_last), torch.ones(1).expand_as(grad)):
         grads = [x.to(DEVICE) for x in (form, grad_maps)]
         found = torch.autograd.grad(outs, leaves, grads, retain_graph=True)
         wide = [x.detach().double().requires_grad_() for x in leaves]
-        v = (wide[0].unflatten(1, (2, -1)) * wide[1]).sum(1)
-        plain = v * (2 * wide[2].sigmoid()), pool(v)
+        plain = wide[0] * (2 * wide[1].sigmoid()), pool(wide[0])
         wanted = torch.autograd.grad(plain, wide, [x.double() for x in grads])
         for mine, other in zip(found, wanted):
             torch.testing.assert_close(mine.double(), other, rtol=1e-4, atol=1e-4)
@@ -169,7 +164,7 @@ def test_networks_wholly_in_half_precision(dtype, gate, everywhere):
 
 def test_the_trial_in_the_middle_of_a_checkpointed_forward_pass(everywhere, monkeypatch):
     tried = functools.cache(fused._is_right.__wrapped__)
-    monkeypatch.setattr(fused, "usable", lambda x, pool=None: tried(x.device, x.dtype))
+    monkeypatch.setattr(fused, "usable", lambda x, by=None: tried(x.device, x.dtype))
     grads = []
     for with_cp in (True, False):
         torch.manual_seed(0)
@@ -179,6 +174,17 @@ def test_the_trial_in_the_middle_of_a_checkpointed_forward_pass(everywhere, monk
         grads.append([parameter.grad for parameter in net.parameters()])
     assert tried(DEVICE, torch.float32)
     torch.testing.assert_close(*grads, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("value", "on"), [(None, False), ("1", True)])
+def test_they_are_used_where_the_environment_says_so(value, on):
+    environment = {k: v for k, v in os.environ.items() if k != "MMRESNESKT_TRITON"}
+    if value is not None:
+        environment["MMRESNESKT_TRITON"] = value
+    code = "from mmresneskt.network.fast import attention; print(attention.fused is not None)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split()[-1:] == [str(on)], done.stderr
 
 
 def test_only_what_the_kernels_know_is_given_to_them(monkeypatch):
@@ -209,17 +215,16 @@ def test_the_trial_has_gradients_where_its_caller_has_none():
 
 
 def test_a_device_that_errs_or_fails_is_left_to_eager_operations(monkeypatch):
-    original = fused.radix_sum_and_pool
+    original = fused.pool
 
     def half(*args):
-        v, maps = original(*args)
-        return v, maps / 2
+        return original(*args) / 2
 
     def fail(*args):
         raise RuntimeError("Failed to find C compiler")
 
     for broken, reason in ((half, "Tensor-likes"), (fail, "C compiler")):
-        monkeypatch.setattr(fused, "radix_sum_and_pool", broken)
+        monkeypatch.setattr(fused, "pool", broken)
         with pytest.warns(UserWarning, match=f"not using Triton for .*{reason}"):
             assert not fused._is_right.__wrapped__(DEVICE, torch.float32)
 

@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 import torch
+from mmcv.cnn import fuse_conv_bn
 from mmcv.cnn.bricks import ConvWS2d
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -217,13 +218,50 @@ def test_channels_last_agrees(shared):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
-def test_hooks_see_the_split_attention():
-    model = small().eval()
+@pytest.mark.parametrize("train", [True, False])
+def test_hooks_see_both_attentions(train):
+    block = randomize(small()).train(train).layer1[0]
+    x = torch.rand(2, 16, 16, 16)
     seen = []
-    model.layer1[0].conv2.register_forward_hook(lambda module, x, out: seen.append(out))
-    model(torch.rand(1, 3, 64, 64))
-    v, maps = seen[0]
-    assert maps.shape == (1, 1, 3, *v.shape[2:])
+    for module in (block.conv2, block.spatial_attention):
+        module.register_forward_hook(lambda module, x, out: seen.append(out.clone()))
+    pre_hook = block.spatial_attention.register_forward_pre_hook(lambda m, v: seen.append(v[0] + 0))
+    with torch.set_grad_enabled(train):
+        block(x)
+        pre_hook.remove()
+        v, given, out = seen
+        assert v.shape == (2, block.conv2.channels, 16, 16)
+        assert torch.equal(v, given)
+        factor, _ = block.spatial_attention.attention(v)
+    if not train:
+        torch.testing.assert_close(out, v * factor)
+
+
+def test_a_hook_may_put_another_v_in_its_place():
+    block = randomize(small()).eval().layer1[0]
+    x = torch.rand(2, 16, 16, 16)
+    wanted = block(x)
+    mine = []
+
+    def instead(module, x, v):
+        mine.append(v.detach().clone().requires_grad_())
+        return mine[0]
+
+    block.conv2.register_forward_hook(instead)
+    found = block(x)
+    torch.testing.assert_close(found, wanted)
+    found.square().mean().backward()
+    assert mine[0].grad.abs().max() > 0
+
+
+def test_libraries_that_fold_norms_by_their_order_change_nothing():
+    model = randomize(small(cardinality=2, spatial_share_kernels=False)).eval()
+    x = torch.rand(2, 3, 64, 64)
+    fused = fuse_conv_bn(copy.deepcopy(model))
+    assert not any(isinstance(module, _BatchNorm) for module in fused.modules())
+    with torch.no_grad():
+        for wanted, found in zip(model(x), fused(x)):
+            assert (wanted - found).abs().max() <= 1e-5 * wanted.abs().max()
 
 
 def test_the_meta_device_gives_shapes():

@@ -2,11 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from mmresneskt.network.fast.gate import GATES, apply_gate
-from mmresneskt.network.spatial_kernel_attention import SpatialKernelAttention
+from mmresneskt.network.fast import FastSpatialKernelAttention
+from mmresneskt.network.spatial_kernel_attention import GATES, SpatialKernelAttention
 
 from . import reference
 from .helpers import REDUCED, randomize
+
+
+@pytest.fixture(params=[SpatialKernelAttention, FastSpatialKernelAttention])
+def kind(request):
+    """The plain module, and the one whose backward passes are written by hand."""
+    return request.param
 
 
 @pytest.mark.parametrize("gate", list(GATES))
@@ -14,10 +20,8 @@ from .helpers import REDUCED, randomize
 @pytest.mark.parametrize(
     ("groups", "kernels"), [(1, (3, 5)), (4, (3, 5)), (2, (1, 3, 7)), (2, (5,))]
 )
-def test_equals_the_reference(gate, share, groups, kernels):
-    module = SpatialKernelAttention(
-        12, groups=groups, kernels=kernels, gate=gate, share_kernels=share
-    )
+def test_equals_the_reference(kind, gate, share, groups, kernels):
+    module = kind(12, groups=groups, kernels=kernels, gate=gate, share_kernels=share)
     randomize(module).double().eval()
     v = torch.randn(2, 12, 6, 5, dtype=torch.float64).relu()
     expected, weights = reference.spatial_kernel_attention(module, v.numpy())
@@ -26,8 +30,8 @@ def test_equals_the_reference(gate, share, groups, kernels):
         np.testing.assert_allclose(module.attention(v)[1].numpy(), weights, rtol=1e-10)
 
 
-def test_float32_stays_within_1e_6_of_float64():
-    module = randomize(SpatialKernelAttention(64)).eval()
+def test_float32_stays_within_1e_6_of_float64(kind):
+    module = randomize(kind(64)).eval()
     v = torch.randn(2, 64, 14, 14).relu()
     with torch.no_grad():
         single = module(v)
@@ -38,42 +42,18 @@ def test_float32_stays_within_1e_6_of_float64():
 @pytest.mark.parametrize(
     ("gate", "factor"), [("double_sigmoid", 1.0), ("sigmoid", 0.5)], ids=["identity", "half"]
 )
-def test_a_fresh_module_multiplies_by_a_constant_to_the_bit(gate, factor):
+def test_a_fresh_module_multiplies_by_a_constant_to_the_bit(kind, gate, factor):
     v = torch.randn(2, 16, 7, 9)
-    assert torch.equal(SpatialKernelAttention(16, groups=4, gate=gate)(v), v * factor)
+    assert torch.equal(kind(16, groups=4, gate=gate)(v), v * factor)
 
 
-def test_the_printed_gate_does_not_start_dead():
+def test_the_printed_gate_does_not_start_dead(kind):
     v = torch.rand(2, 16, 7, 9)
-    assert SpatialKernelAttention(16, gate="linear")(v).abs().max() > 0
+    assert kind(16, gate="linear")(v).abs().max() > 0
 
 
-@pytest.mark.parametrize("gate", list(GATES))
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("groups", [1, 4])
-def test_the_gates_gradients_are_those_of_the_product_written_out(gate, layout, groups):
-    v = torch.rand(2, 8, 5, 6, dtype=torch.float64).to(memory_format=layout).requires_grad_()
-    u = torch.randn(2, groups, 5, 6, dtype=torch.float64, requires_grad=True)
-    found = apply_gate(v, u, gate)
-    wanted = v * GATES[gate](u).repeat_interleave(8 // groups, 1)
-    assert torch.equal(found, wanted)
-    assert found.is_contiguous(memory_format=layout)
-    grad = torch.randn_like(found)
-    for mine, other in zip(
-        torch.autograd.grad(found, (v, u), grad), torch.autograd.grad(wanted, (v, u), grad)
-    ):
-        torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-12)
-
-
-def test_a_closed_gate_has_a_finite_gradient():
-    v, u = torch.rand(1, 4, 2, 2).requires_grad_(), torch.full((1, 1, 2, 2), -200.0)
-    apply_gate(v, u.requires_grad_(), "double_sigmoid").sum().backward()
-    assert torch.equal(u.grad, torch.zeros_like(u))
-    assert torch.equal(v.grad, torch.zeros_like(v))
-
-
-def test_gradcheck_and_every_parameter_learns():
-    module = randomize(SpatialKernelAttention(4, groups=2, gem_trainable=True)).double()
+def test_gradcheck_and_every_parameter_learns(kind):
+    module = randomize(kind(4, groups=2, gem_trainable=True)).double()
     v = torch.rand(2, 4, 3, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(module, (v,))
     module(v).square().sum().backward()
@@ -83,9 +63,9 @@ def test_gradcheck_and_every_parameter_learns():
 
 
 @pytest.mark.parametrize("dtype", REDUCED)
-def test_half_precision_and_autocast_stay_finite_at_ten_thousand(dtype):
+def test_half_precision_and_autocast_stay_finite_at_ten_thousand(kind, dtype):
     torch.manual_seed(0)  # of some weights the gradient itself is beyond float16
-    module = randomize(SpatialKernelAttention(16))
+    module = randomize(kind(16))
     v = torch.full((2, 16, 6, 6), 1e4)
     with torch.autocast("cpu", dtype):
         half = v.to(dtype).requires_grad_()
@@ -98,8 +78,8 @@ def test_half_precision_and_autocast_stay_finite_at_ten_thousand(dtype):
     assert module.to(dtype).eval()(v.to(dtype)).isfinite().all()
 
 
-def test_a_batch_of_one_trains():
-    module = randomize(SpatialKernelAttention(16)).train()
+def test_a_batch_of_one_trains(kind):
+    module = randomize(kind(16)).train()
     before = module.bn.running_mean.clone()
     module(torch.rand(1, 16, 4, 4)).sum().backward()
     assert torch.equal(module.bn.running_mean, before)  # one value has no variance to learn

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmresneskt.network.split_attention import SplitAttentionConv2d
+from mmresneskt.network.split_attention import SplitAttentionConv2d, radix_sum
+from mmresneskt.paper.benchmark.speed import saved_bytes
 
 from . import reference
 from .helpers import randomize
@@ -33,6 +34,35 @@ def test_weights_of_the_splits_sum_to_one(radix, total):
         assert ((weights > 0) & (weights < 1)).all()
     else:
         torch.testing.assert_close(weights.sum(1), torch.full((3, 32, 1, 1), total))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("radix", [1, 2, 4])
+def test_the_sum_and_its_gradients_in_the_splits_type_and_layout(radix, dtype, layout):
+    splits = torch.rand(2, 6 * radix, 3, 4).to(dtype).to(memory_format=layout).requires_grad_()
+    weights = torch.rand(2, radix, 6, 1, 1, requires_grad=True)
+    found = radix_sum(splits, weights)
+    wanted = (splits.double().unflatten(1, (radix, -1)) * weights.double()).sum(1)
+    assert found.dtype == dtype
+    assert found.is_contiguous(memory_format=layout)
+    tolerance = {torch.float16: 1e-2, torch.bfloat16: 5e-2, torch.float32: 1e-6}[dtype]
+    close = dict(rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(found.double(), wanted, **close)
+    grad = torch.randn_like(found)
+    found_grads = torch.autograd.grad(found, (splits, weights), grad)
+    wanted_grads = torch.autograd.grad(wanted, (splits, weights), grad.double())
+    assert [x.dtype for x in found_grads] == [dtype, torch.float32]
+    for mine, other in zip(found_grads, wanted_grads):
+        limit = tolerance * other.abs().max().item()
+        torch.testing.assert_close(mine.double(), other.double(), rtol=tolerance, atol=limit)
+
+
+def test_the_sum_keeps_nothing_but_the_splits_and_the_weights():
+    splits, weights = torch.rand(2, 48, 9, 9), torch.rand(2, 3, 16, 1, 1)
+    leaves = [x.requires_grad_() for x in (splits, weights)]
+    kept = saved_bytes(lambda: radix_sum(*leaves).sum())
+    assert kept == splits.nbytes + weights.nbytes
 
 
 @pytest.mark.parametrize(

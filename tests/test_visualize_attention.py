@@ -1,5 +1,7 @@
 """tools/visualize_attention.py and spatial_attention: what is shown is what happens."""
 
+import functools
+
 import cv2
 import numpy as np
 import pytest
@@ -45,13 +47,13 @@ def detector(folder):
 def captured(model, call):
     """Of every spatial attention, by name, what MM's own inference gives it to work on."""
     inputs, handles = {}, []
+
+    def keep(name, module, v):  # returns nothing, or that would become the module's input
+        inputs.setdefault(name, v[0].clone())
+
     for name, module in model.backbone.named_modules():
         if isinstance(module, SpatialKernelAttention):
-            handles.append(
-                module.register_forward_pre_hook(
-                    lambda m, v, n=name: inputs.setdefault(n, v[0].clone())
-                )
-            )
+            handles.append(module.register_forward_pre_hook(functools.partial(keep, name)))
     call()
     for handle in handles:
         handle.remove()

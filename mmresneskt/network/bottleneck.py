@@ -9,7 +9,7 @@ from mmcv.cnn import build_conv_layer, build_norm_layer, build_plugin_layer
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
-from .spatial_kernel_attention import SpatialKernelAttention
+from .fast import FastSpatialKernelAttention
 from .split_attention import SplitAttentionConv2d
 
 EXPANSION = 4
@@ -82,8 +82,9 @@ class Bottleneck(nn.Module):
         )
         self.spatial_attention = None
         if spatial_attention is not None:
-            self.spatial_attention = SpatialKernelAttention(
-                width, norm_cfg=norm_cfg, **spatial_attention
+            # in place: nothing else in the block needs V
+            self.spatial_attention = FastSpatialKernelAttention(
+                width, norm_cfg=norm_cfg, inplace=True, **spatial_attention
             )
         self.conv3 = build_conv_layer(conv_cfg, width, out_channels, 1, bias=False)
         self.bn3 = build_norm_layer(norm_cfg, out_channels)[1]
@@ -108,10 +109,9 @@ class Bottleneck(nn.Module):
         out = self._plug("after_conv1", self.relu(self.bn1(self.conv1(x))))
         if self.avd_layer is not None and self.avd_first:
             out = self.avd_layer(out)
-        if self.spatial_attention is None:
-            out = self.conv2(out)
-        else:
-            out = self.spatial_attention(*self.conv2(out, self.spatial_attention.pool))
+        out = self.conv2(out)
+        if self.spatial_attention is not None:
+            out = self.spatial_attention(out)
         if self.avd_layer is not None and not self.avd_first:
             out = self.avd_layer(out)
         out = self.bn3(self.conv3(self._plug("after_conv2", out)))

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from mmengine.model import is_model_wrapper
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torch.overrides import TorchFunctionMode
 
-_SIDE = 64  # of the image that is sent through to see what follows what
-# what these give says nothing about a tensor's values
-_ASKING = (int, bool, torch.Size, torch.dtype, torch.device, torch.layout)
+from .bottleneck import Bottleneck
+from .resneskt import ResNeSkt
+from .spatial_kernel_attention import SpatialKernelAttention
+from .split_attention import SplitAttentionConv2d
 
 
 def deploy(model: nn.Module) -> nn.Module:
-    """A copy of a model for inference, its batch norms folded into the convolutions before them.
+    """A copy of a model for inference, the batch norms of its ResNeSkt folded.
 
-    For ResNeSkt and any other backbone, and for whole models of MMDetection, MMPretrain and
-    others: there all that ``extract_feat`` runs is folded, backbone and neck. Which norm follows
-    which convolution is seen on a blank image that is sent through, not guessed from the order of
-    the modules. What cannot be folded stays as it is: other norms than batch norm, norms without
-    running statistics, those behind deformable or weight-standardised convolutions, and
-    convolutions whose result or weights are used twice.
+    The model may be a ResNeSkt or hold one, as a detector or a classifier does; everything else in
+    it stays as it is. So do, of the ResNeSkt, other norms than batch norm, norms without running
+    statistics, and those behind deformable or weight-standardised convolutions.
 
     Returns:
         A copy in eval mode whose parameters need no gradient, with the same outputs but for
@@ -35,16 +32,23 @@ def deploy(model: nn.Module) -> nn.Module:
 
     Raises:
         TypeError: ``model`` is no module, or one that is wrapped, compiled or scripted.
-        ValueError: it does not run on an image alone.
     """
     _check(model)
     model = copy.deepcopy(model)
     model.eval()  # the libraries' ResNets return None
-    model.requires_grad_(False)
-    for convolution, norm in _pairs(model):
-        _replace(model, convolution, fuse_conv_bn_eval(convolution, norm))
-        _replace(model, norm, nn.Identity().eval())
-    return model
+    backbones = [module for module in model.modules() if isinstance(module, ResNeSkt)]
+    pairs = [pair for backbone in backbones for pair in _pairs(backbone)]
+    uses = Counter(module for pair in pairs for module in pair)
+    folded: dict[nn.Module, nn.Module] = {}
+    for conv, norm in pairs:
+        plain = type(conv) is nn.Conv2d and isinstance(norm, _BatchNorm)
+        if plain and norm.track_running_stats and uses[conv] == uses[norm] == 1:
+            folded[conv], folded[norm] = fuse_conv_bn_eval(conv, norm), nn.Identity().eval()
+    for parent in list(model.modules()):
+        for name, child in parent._modules.items():  # named_children() leaves out second names
+            if child in folded:
+                setattr(parent, name, folded[child])
+    return model.requires_grad_(False)
 
 
 def _check(model: object) -> None:
@@ -57,101 +61,17 @@ def _check(model: object) -> None:
         raise TypeError(f"{kind} is compiled: deploy the model first, then compile what comes back")
 
 
-def _pairs(model: nn.Module) -> list[tuple[nn.Conv2d, _BatchNorm]]:
-    """Convolutions of a model in eval mode, each with the norm that alone takes its result."""
-    convolved: dict[int, list[nn.Conv2d]] = {}  # by the id of the result
-    normed: list[tuple[_BatchNorm, int]] = []  # with the id of what it takes
-
-    def note(module: nn.Module, inputs: tuple, result: object) -> None:
-        if isinstance(module, nn.Conv2d):
-            convolved.setdefault(id(result), []).append(module)
-        elif isinstance(inputs[0], Tensor):
-            normed.append((module, id(inputs[0])))
-
-    kinds = (nn.Conv2d, _BatchNorm)
-    watched = [module for module in model.modules() if isinstance(module, kinds)]
-    handles = [module.register_forward_hook(note) for module in watched]
-    try:
-        uses = _run(model)
-    finally:
-        for handle in handles:
-            handle.remove()
-    calls = Counter(id(module) for module, _ in normed)
-    return [
-        (convolved[taken][0], norm)
-        for norm, taken in normed
-        if calls[id(norm)] == 1
-        and norm.track_running_stats
-        and len(convolved.get(taken, ())) == 1
-        and uses.count[taken] == 1
-        # its own weights, as they are, and no second time
-        and uses.count[id(convolved[taken][0].weight)] == 1
-        and uses.weight_of.get(taken) == id(convolved[taken][0].weight)
-    ]
-
-
-def _run(model: nn.Module) -> _Uses:
-    """Send a blank image through, and see which operation takes what."""
-    first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
-    uses = _Uses()
-    if first is None:
-        return uses
-    run: Callable = getattr(model, "extract_feat", model)
-    image = torch.zeros(1, first.in_channels, _SIDE, _SIDE).to(first.weight)
-    try:
-        with torch.no_grad(), uses:
-            result = run(image)
-    except Exception as error:  # whatever a stranger's model raises
-        raise ValueError(
-            f"{type(model).__name__} does not run on an image alone, a tensor "
-            f"{tuple(image.shape)}: {error}. Deploy the part that does, such as model.backbone"
-        ) from error
-    uses.take(result)
-    return uses
-
-
-class _Uses(TorchFunctionMode):
-    """Counts by id how many operations take each tensor.
-
-    Attributes:
-        weight_of: the weight, by id, of the 2d convolution that made a tensor.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count: Counter[int] = Counter()
-        self.weight_of: dict[int, int] = {}
-        self._kept: list[object] = []  # an id is given out again when its owner is gone
-
-    def __torch_function__(
-        self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None
-    ) -> object:
-        result = func(*args, **(kwargs or {}))
-        self._kept.append((args, kwargs, result))
-        if not isinstance(result, _ASKING):
-            self.take((args, kwargs))
-        if func is torch.conv2d and len(args) > 1:
-            self.weight_of[id(result)] = id(args[1])
-        return result
-
-    def take(self, value: object) -> None:
-        """Count one use of every tensor in a value."""
-        self.count.update(id(tensor) for tensor in _tensors(value))
-
-
-def _tensors(value: object) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, dict):
-        yield from _tensors(list(value.values()))
-
-
-def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
-    """Put ``new`` wherever ``old`` stands; a module may stand in several places."""
-    for parent in model.modules():
-        for name, child in parent.named_children():
-            if child is old:
-                setattr(parent, name, new)
+def _pairs(backbone: ResNeSkt) -> Iterator[tuple[nn.Module, nn.Module]]:
+    """The convolutions of a ResNeSkt, each with the module that alone takes its result."""
+    yield from zip(backbone.stem[::3], backbone.stem[1::3])
+    for module in backbone.modules():
+        if isinstance(module, Bottleneck):
+            yield module.conv1, module.bn1
+            yield module.conv3, module.bn3
+            if module.downsample is not None:
+                yield module.downsample[-2], module.downsample[-1]
+        elif isinstance(module, SplitAttentionConv2d):
+            yield module.conv, module.bn0
+            yield module.fc1, module.bn1
+        elif isinstance(module, SpatialKernelAttention):
+            yield module.fc, module.bn

@@ -1,6 +1,6 @@
 """Spatial-Kernel Attention: the part that ResNeSkt adds to ResNeSt.
 
-Equation (5) and the paragraph around it: three poolings over the channel axis, several
+Equations (4) and (5) and the paragraph around them: three poolings over the channel axis, several
 kernel sizes over the three maps, and a soft choice between the kernel sizes as in
 Li et al., "Selective Kernel Networks" (arXiv:1903.06586).
 """
@@ -8,18 +8,25 @@ Li et al., "Selective Kernel Networks" (arXiv:1903.06586).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .channel_pool import ChannelPool
-from .fast.gate import GATES, apply_gate
 from .vector_norm import build_vector_norm, normalize_vector
 
 _MAPS = 3  # average, max, GeM
 _HIDDEN = 32  # the paper's "compact" Z: SKNet's lower bound
+
+GATES: dict[str, Callable[[Tensor], Tensor]] = {
+    "double_sigmoid": lambda u: u.sigmoid().mul(2),
+    "sigmoid": torch.sigmoid,
+    "linear": lambda u: u,
+}
+"""How U becomes the factor of V: 2*sigmoid(U), exactly 1 at U = 0 (the default);
+CBAM's sigmoid(U), 1/2 there; U itself, as the paper prints it, 0 there."""
 
 
 class SpatialKernelAttention(nn.Module):
@@ -79,35 +86,29 @@ class SpatialKernelAttention(nn.Module):
         self.bn = build_vector_norm(norm_cfg or dict(type="BN"), hidden)
         self.select = nn.Conv2d(hidden, len(kernels) * self.sets, 1, groups=self.sets, bias=False)
 
-    def forward(self, v: Tensor, maps: Tensor | None = None) -> Tensor:
-        """V (N, C, H, W) -> V * gate(U), same shape and type.
-
-        Args:
-            maps: what :attr:`pool` makes of V, where it is there already. Without a gradient the
-                result then takes V's place in memory.
-        """
-        return apply_gate(v, self._attend(v, maps)[0], self.gate, in_place=maps is not None)
+    def forward(self, v: Tensor) -> Tensor:
+        """V (N, C, H, W) -> V * gate(U), same shape and type."""
+        u, _ = self.choose(self.pool(v))
+        return multiply(v, GATES[self.gate](u))
 
     def attention(self, v: Tensor) -> tuple[Tensor, Tensor]:
         """The gate (N, K, H, W) of V, and the weight of each kernel size (N, K, branches)."""
-        u, weights = self._attend(v, None)
+        u, weights = self.choose(self.pool(v))
         return GATES[self.gate](u), weights
 
-    def _attend(self, v: Tensor, maps: Tensor | None) -> tuple[Tensor, Tensor]:
-        """U (N, K, H, W) and the weight of each kernel size (N, K, branches).
+    def choose(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Pooled maps (N, K, 3, H, W) -> U (N, K, H, W) and the weights (N, K, branches).
 
         Not under autocast: three maps cost nothing in float32, and sums over 75 values
         of 1e4 do not fit in float16.
         """
-        with _no_autocast(v.device.type):
-            branches = self._convolve(self.pool(v) if maps is None else maps)
-            weights = self._choose(branches)
+        with _no_autocast(maps.device.type):
+            branches = self._convolve(maps)
+            weights = self._weigh(branches)
             # their weighted sum
             u = torch.bmm(weights.unsqueeze(1), branches.flatten(2)).view_as(branches[:, :1])
-            if self.groups == 1:
-                return u, weights.unsqueeze(1)
-            u, weights = (x.unflatten(0, (-1, self.groups)) for x in (u, weights))
-            return u.squeeze(2), weights
+        u, weights = (x.unflatten(0, (-1, self.groups)) for x in (u, weights))
+        return u.squeeze(2), weights
 
     def _convolve(self, maps: Tensor) -> Tensor:
         """Pooled maps (N, K, 3, H, W) -> one map per kernel size (N*K, branches, H, W).
@@ -129,17 +130,19 @@ class SpatialKernelAttention(nn.Module):
         out = F.conv2d(maps, weight, padding=largest // 2, groups=self.sets)
         return out if self.sets == 1 else out.unflatten(1, (self.groups, -1)).flatten(0, 1)
 
-    def _choose(self, branches: Tensor) -> Tensor:
+    def _weigh(self, branches: Tensor) -> Tensor:
         """Branch maps (N*K, B, H, W) -> softmax weights (N*K, B), summing to 1 over B."""
         b = len(self.sizes)
-        t = branches.mean((1, 2, 3)).mul(b).view(-1, self.sets, 1)  # equation (5)
-        # written out, the dense layers of the sets cost less than as tiny convolutions
-        z = t * self.fc.weight.view(self.sets, _HIDDEN)
-        z = normalize_vector(self.bn, z.view(-1, self.sets * _HIDDEN, 1, 1)).relu()
-        z = z.view(-1, self.sets, _HIDDEN).transpose(0, 1)
-        select = self.select.weight.view(self.sets, b, _HIDDEN)
-        logits = torch.bmm(z, select.transpose(1, 2)).transpose(0, 1)
-        return logits.softmax(-1).flatten(0, 1)
+        # equation (5): the mean of the branches' sum
+        t = branches.mean((1, 2, 3)).mul(b).view(-1, self.sets, 1, 1)
+        z = normalize_vector(self.bn, self.fc(t)).relu()
+        return self.select(z).view(-1, b).softmax(-1)
+
+
+def multiply(v: Tensor, factor: Tensor) -> Tensor:
+    """V (N, C, H, W) times its factor (N, K, H, W), group by group, in V's type."""
+    grouped = v.unflatten(1, (factor.size(1), -1))
+    return (grouped * factor.to(v.dtype).unsqueeze(2)).flatten(1, 2)
 
 
 def _no_autocast(device: str) -> contextlib.AbstractContextManager:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from mmcv.cnn import build_conv_layer, build_norm_layer
 from torch import Tensor, nn
 
-from .channel_pool import ChannelPool
-from .fast.radix_sum import radix_sum, radix_sum_and_pool
 from .vector_norm import build_vector_norm, normalize_vector
 
 
@@ -78,17 +76,10 @@ class SplitAttentionConv2d(nn.Module):
         self.bn1 = build_vector_norm(norm_cfg, hidden)
         self.fc2 = nn.Conv2d(hidden, channels * radix, 1, groups=groups)
 
-    def forward(self, x: Tensor, pool: ChannelPool | None = None) -> Tensor | tuple[Tensor, Tensor]:
-        """(N, in_channels, H, W) -> V (N, C, H', W').
-
-        Args:
-            pool: also wanted are the maps (N, K, 3, H', W') that it makes of V.
-        """
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> V (N, C, H', W')."""
         splits = self.relu(self.bn0(self.conv(x)))
-        weights = self.attention(splits)
-        if pool is None:
-            return radix_sum(splits, weights)
-        return radix_sum_and_pool(splits, weights, pool)
+        return radix_sum(splits, self.attention(splits))
 
     def attention(self, splits: Tensor) -> Tensor:
         """R splits (N, R*C, H, W) -> their weights (N, R, C, 1, 1), equation (3).
@@ -102,3 +93,17 @@ class SplitAttentionConv2d(nn.Module):
         logits = self.fc2(hidden).view(-1, self.groups, self.radix, self.channels // self.groups)
         weights = logits.softmax(2) if self.radix > 1 else logits.sigmoid()
         return weights.transpose(1, 2).reshape(-1, self.radix, self.channels, 1, 1)
+
+
+def radix_sum(splits: Tensor, weights: Tensor) -> Tensor:
+    """Splits (N, R*C, H, W), weights (N, R, C, 1, 1) -> their weighted sum V (N, C, H, W).
+
+    In the splits' type, which half-precision weights keep: V lies between the splits. Written as
+    one sum that grows, it never holds the products of all splits at once.
+    """
+    first_weight, *other_weights = weights.to(splits.dtype).unbind(1)
+    first, *others = splits.chunk(1 + len(other_weights), dim=1)
+    v = first * first_weight
+    for split, weight in zip(others, other_weights):
+        v = v.addcmul_(split, weight)
+    return v

@@ -1,8 +1,8 @@
 """The spatial attention's passes over V as three Triton kernels.
 
-Eager operations go over V some thirty times in a training step, in float32 even where V is in
-half precision. They take over where Triton, its C compiler or a GPU is missing, and under
-``torch.compile``, which makes kernels of its own of them.
+Used where the environment variable MMRESNESKT_TRITON is 1. Eager operations go over V some twenty
+times in a training step, in float32 even where V is in half precision. They take over where Triton,
+its C compiler or a GPU is missing, and under ``torch.compile``, which makes kernels of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..channel_pool import ChannelPool
+from ..spatial_kernel_attention import multiply
 
 try:
     import triton
@@ -29,7 +30,7 @@ _POWERS = (2, 3, 4)
 _NCHW, _NHWC = dict(BLOCK=128, CHANNELS=16), dict(BLOCK=32, CHANNELS=64)
 
 
-def usable(x: Tensor, pool: ChannelPool | None = None) -> bool:
+def usable(x: Tensor, by: ChannelPool | None = None) -> bool:
     """Whether the kernels take x (N, C, H, W) and its pooling, and are right on its device.
 
     Of GeM they know small whole numbers as the exponent.
@@ -42,46 +43,39 @@ def usable(x: Tensor, pool: ChannelPool | None = None) -> bool:
         and 0 < x.numel() < x.size(0) * 2**31  # a sample is indexed in 32 bits,
         and x.size(0) < 2**16  # the batch by an axis of the grid
         and (x.is_contiguous() or _is_nhwc(x))
-        and (pool is None or (pool.log_p is None and pool.p in _POWERS))
+        and (by is None or (by.log_p is None and by.p in _POWERS))
         and _is_right(x.device, x.dtype)
     )
 
 
-def radix_sum_and_pool(splits: Tensor, weights: Tensor, pool: ChannelPool) -> tuple[Tensor, Tensor]:
-    """V (N, C, H, W) and its maps (N, K, 3, H, W), as the function of that name in radix_sum."""
-    n, radix, channels = weights.shape[:3]
-    size = splits.shape[2:]
-    kind = dict(dtype=splits.dtype, device=splits.device, memory_format=_layout(splits))
-    v = torch.empty(n, channels, *size, **kind)
-    maps = splits.new_empty(n, pool.groups, 3, *size, dtype=torch.float32)
-    tensors = (splits, weights.contiguous(), v, maps)
-    extra = (*_steps(splits), pool.eps**pool.p)
-    _launch(kernels.radix_sum_and_pool, v, pool.groups, tensors, extra, R=radix, P=int(pool.p))
-    return v, maps
+def pool(v: Tensor, by: ChannelPool) -> Tensor:
+    """The maps (N, K, 3, H, W) of V (N, C, H, W)."""
+    maps = v.new_empty(v.size(0), by.groups, 3, *v.shape[2:], dtype=torch.float32)
+    _launch(kernels.pool, v, by.groups, (v, maps), (by.eps,), P=int(by.p))
+    return maps
 
 
-def radix_sum_and_pool_backward(
-    splits: Tensor, weights: Tensor, maps: Tensor, grad_v: Tensor, grad_maps: Tensor, p: float
-) -> tuple[Tensor, Tensor]:
-    """The gradients in the splits and in the weights (N, R, C, 1, 1), from V's and the maps'."""
-    layout = _layout(splits)
-    splits, grad_v = (x.contiguous(memory_format=layout) for x in (splits, grad_v))
-    grad_splits = torch.empty_like(splits)
-    parts = splits.new_empty(_grid(grad_v, 1)[0], *weights.shape, dtype=torch.float32)
-    tensors = (splits, weights.contiguous(), maps, grad_maps.contiguous(), grad_v)
-    tensors += (grad_splits, parts)
-    kernel, sizes = kernels.radix_sum_and_pool_backward, dict(R=weights.size(1), P=int(p))
-    _launch(kernel, grad_v, maps.size(1), tensors, _steps(splits), **sizes)
-    return grad_splits, parts.sum(0).to(weights.dtype)
+def pool_backward(
+    v: Tensor, maps: Tensor, grad_maps: Tensor, grad_v: Tensor, by: ChannelPool
+) -> Tensor:
+    """V's whole gradient, from the maps' and that which it gets from elsewhere."""
+    grad_v = grad_v.contiguous(memory_format=_layout(v))
+    grad = torch.empty_like(grad_v)
+    tensors = (v, maps, grad_maps.contiguous(), grad_v, grad)
+    _launch(kernels.pool_backward, v, by.groups, tensors, (by.eps,), P=int(by.p))
+    return grad
 
 
-def gate_backward(grad: Tensor, product: Tensor, u: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """The gradients in V and U (N, K, H, W), from that in product = V * scale * sigmoid(U)."""
+def gate_backward(
+    grad: Tensor, product: Tensor, u: Tensor, scale: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients in V and U (N, K, H, W), and V, from product = V * scale * sigmoid(U)."""
     grad, u = grad.contiguous(memory_format=_layout(product)), u.contiguous()
-    grad_v, grad_u = torch.empty_like(product), torch.empty_like(u)
-    tensors = (grad, product, u, grad_v, grad_u)
-    _launch(kernels.gate_backward, product, u.size(1), tensors, (scale,))
-    return grad_v, grad_u
+    grad_v, grad_u, v = torch.empty_like(product), torch.empty_like(u), torch.empty_like(product)
+    tensors = (grad, product, u, grad_v, grad_u, v)
+    extra = (scale, torch.finfo(product.dtype).tiny)
+    _launch(kernels.gate_backward, product, u.size(1), tensors, extra)
+    return grad_v, grad_u, v
 
 
 def _launch(
@@ -152,33 +146,31 @@ def _compare(
     """
     generator = torch.Generator().manual_seed(0)  # not the one that the training draws from
     kind = dict(generator=generator, device="cpu", dtype=torch.float32)
-    pool = ChannelPool(groups=2)
+    pooling = ChannelPool(groups=2)
 
     def draw(*shape: int) -> Tensor:
         return torch.randn(shape, **kind).to(device)
 
     if dtype is torch.float32:
-        splits = draw(2, 2 * channels, *size).relu()
-        weights = draw(2, 2, channels, 1, 1).sigmoid()
-    else:  # V is exact: rounded the other way, another channel could be the largest
-        splits = torch.randint(8, (2, 2 * channels, *size), **kind).to(device)
-        weights = torch.randint(1, 4, (2, 2, channels, 1, 1), **kind).to(device) / 4
-    splits = splits.to(dtype).to(memory_format=layout).requires_grad_()
-    weights.requires_grad_()
+        v = draw(2, channels, *size).relu()
+    else:  # whole numbers: rounded the other way, another channel could be the largest
+        v = torch.randint(8, (2, channels, *size), **kind).to(device)
+    v = v.to(memory_format=layout).requires_grad_()
     u = draw(2, 2, *size).requires_grad_()
-    v = (splits.float().unflatten(1, (2, channels)) * weights).sum(1)
-    maps = pool(v)
-    product = (v.unflatten(1, (2, -1)) * (2 * u.sigmoid()).unsqueeze(2)).flatten(1, 2)
+    maps = pooling(v)
+    factor = 2 * u.sigmoid()
+    product = multiply(v, factor)
     grad, grad_maps = draw(*product.shape).to(dtype), draw(*maps.shape)
     torch.autograd.backward((product, maps), (grad.float(), grad_maps))
 
     with torch.no_grad():
-        found_v, found_maps = radix_sum_and_pool(splits, weights, pool)
-        grad_v, grad_u = gate_backward(grad, product.to(dtype).to(memory_format=layout), u, 2.0)
-        found = radix_sum_and_pool_backward(splits, weights, found_maps, grad_v, grad_maps, pool.p)
+        half = v.to(dtype)
+        found_maps = pool(half, pooling)
+        kept = multiply(half, factor)
+        grad_v, grad_u, found_v = gate_backward(grad, kept, u, 2.0)
+        # the V that was pooled: divided out, in half precision two channels may become equal
+        found = pool_backward(half, found_maps, grad_maps, grad_v, pooling)
     tolerance = 1e-4 if dtype is torch.float32 else 5e-2
-    for mine, wanted in zip(
-        (found_v, found_maps, grad_u, *found), (v, maps, u.grad, splits.grad, weights.grad)
-    ):
+    for mine, wanted in zip((found_v, found_maps, grad_u, found), (v, maps, u.grad, v.grad)):
         limit = tolerance * wanted.abs().max().item()
         torch.testing.assert_close(mine.float(), wanted.float(), rtol=tolerance, atol=limit)

@@ -2,7 +2,7 @@
 
 Each program takes a block of positions of one sample and one group, and goes over the group's
 channels. Tensors are (N, channels, H, W) in either memory layout, given by two strides:
-``*_at`` from position to position and ``*_next`` from channel to channel. All arithmetic is in
+``v_at`` from position to position and ``v_next`` from channel to channel. All arithmetic is in
 float32. GROUP is C / K; a tile has BLOCK positions and CHANNELS channels.
 """
 
@@ -19,50 +19,27 @@ def _power(x, P: tl.constexpr):
 
 
 @triton.jit
-def _tile_of_v(
-    splits,  # the pointers to the positions, in the first channel
-    weights,  # the pointer to the sample's first
+def _tile(
     start,  # of the tile's channels within the group
     k,
     at_inside,
-    channels,
-    split_next,
-    R: tl.constexpr,
     GROUP: tl.constexpr,
     CHANNELS: tl.constexpr,
 ):
-    """A tile of V, its channels, which of these are the group's, and which values are V's."""
+    """A tile's channels, and which of its values are the group's."""
     c = start + tl.arange(0, CHANNELS)[None, :]
-    c_inside = c < GROUP
-    inside = at_inside & c_inside
-    c = k * GROUP + c
-    splits += c * split_next
-    weights += c
-    total = tl.load(splits, mask=inside, other=0.0).to(tl.float32)
-    total = total * tl.load(weights, mask=c_inside, other=0.0).to(tl.float32)
-    for r in tl.static_range(1, R):
-        split = tl.load(splits + r * channels * split_next, mask=inside, other=0.0)
-        weight = tl.load(weights + r * channels, mask=c_inside, other=0.0)
-        # spelt out: a compiler may round either product first, and each loop over V in its own way
-        total = tl.fma(split.to(tl.float32), weight.to(tl.float32), total)
-    x = total.to(splits.dtype.element_ty).to(tl.float32)  # as it is stored
-    return x, c, c_inside, inside
+    return k * GROUP + c, at_inside & (c < GROUP)
 
 
 @triton.jit
-def radix_sum_and_pool(
-    splits,  # (N, R*C, H, W)
-    weights,  # (N, R, C)
-    v,  # (N, C, H, W), written
+def pool(
+    v,  # (N, C, H, W)
     maps,  # (N, K, 3, H, W), written
     positions,  # H * W
     channels,  # C
     v_at,
     v_next,
-    split_at,
-    split_next,
-    least,  # of the mean of the powers
-    R: tl.constexpr,
+    eps,
     P: tl.constexpr,
     GROUP: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -73,22 +50,18 @@ def radix_sum_and_pool(
     groups = tl.num_programs(2)
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)[:, None]
     at_inside = at < positions
-    splits += sample * (R * channels * positions) + at * split_at
     v += sample * (channels * positions) + at * v_at
-    weights += sample * (R * channels)
 
     total = tl.zeros((BLOCK, CHANNELS), tl.float32)
-    largest = tl.zeros((BLOCK, CHANNELS), tl.float32)  # nothing is below 0
+    largest = tl.full((BLOCK, CHANNELS), float("-inf"), tl.float32)
     powers = tl.zeros((BLOCK, CHANNELS), tl.float32)
     for start in range(0, GROUP, CHANNELS):
-        x, c, c_inside, inside = _tile_of_v(
-            splits, weights, start, k, at_inside, channels, split_next, R, GROUP, CHANNELS
-        )
-        tl.store(v + c * v_next, x.to(v.dtype.element_ty), mask=inside)
+        c, inside = _tile(start, k, at_inside, GROUP, CHANNELS)
+        x = tl.load(v + c * v_next, mask=inside, other=0.0).to(tl.float32)
         total += x
-        largest = tl.maximum(largest, x)
-        powers += _power(x, P)
-    gem = tl.maximum(tl.sum(powers, 1)[:, None] / GROUP, least)
+        largest = tl.maximum(largest, tl.where(inside, x, float("-inf")))
+        powers += tl.where(inside, _power(tl.maximum(x, eps), P), 0.0)
+    gem = tl.where(at_inside, tl.sum(powers, 1)[:, None] / GROUP, 1.0)
     gem = tl.exp2(tl.log2(gem) * (1.0 / P))
     maps += (sample * groups + k) * (3 * positions) + at
     tl.store(maps, tl.sum(total, 1)[:, None] / GROUP, mask=at_inside)
@@ -97,21 +70,17 @@ def radix_sum_and_pool(
 
 
 @triton.jit
-def radix_sum_and_pool_backward(
-    splits,  # (N, R*C, H, W)
-    weights,  # (N, R, C)
+def pool_backward(
+    v,  # (N, C, H, W)
     maps,  # (N, K, 3, H, W)
     grad_maps,  # (N, K, 3, H, W)
-    grad_v,  # (N, C, H, W)
-    grad_splits,  # as splits, written
-    grad_weights,  # (blocks of positions, N, R, C), written: to be summed over the blocks
+    grad_v,  # (N, C, H, W): V's gradient from elsewhere
+    grad,  # as v, written: the sum of both
     positions,
     channels,
     v_at,
     v_next,
-    split_at,
-    split_next,
-    R: tl.constexpr,
+    eps,
     P: tl.constexpr,
     GROUP: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -122,20 +91,16 @@ def radix_sum_and_pool_backward(
     groups = tl.num_programs(2)
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)[:, None]
     at_inside = at < positions
-    splits += sample * (R * channels * positions) + at * split_at
-    grad_splits += sample * (R * channels * positions) + at * split_at
-    grad_v += sample * (channels * positions) + at * v_at
-    weights += sample * (R * channels)
-    grad_weights += (tl.program_id(0) * tl.num_programs(1) + sample) * (R * channels)
+    offset = sample * (channels * positions) + at * v_at
 
     # the largest value and how many channels share it; not the one in maps, from which that of
-    # another kernel may differ in the last bit
-    largest = tl.zeros((BLOCK, CHANNELS), tl.float32)
+    # a V made again may differ in the last bit
+    largest = tl.full((BLOCK, CHANNELS), float("-inf"), tl.float32)
     count = tl.zeros((BLOCK, CHANNELS), tl.float32)
     for start in range(0, GROUP, CHANNELS):
-        x, c, c_inside, inside = _tile_of_v(
-            splits, weights, start, k, at_inside, channels, split_next, R, GROUP, CHANNELS
-        )
+        c, inside = _tile(start, k, at_inside, GROUP, CHANNELS)
+        x = tl.load(v + offset + c * v_next, mask=inside, other=0.0).to(tl.float32)
+        x = tl.where(inside, x, float("-inf"))
         count = tl.where(x > largest, 0.0, count)
         largest = tl.maximum(largest, x)
         count += tl.where((x == largest) & inside, 1.0, 0.0)
@@ -149,22 +114,13 @@ def radix_sum_and_pool_backward(
     grad_max = tl.load(grad_maps + positions, mask=at_inside, other=0.0) / tl.maximum(count, 1.0)
     grad_gem = tl.load(grad_maps + 2 * positions, mask=at_inside, other=0.0) / GROUP
     for start in range(0, GROUP, CHANNELS):
-        x, c, c_inside, inside = _tile_of_v(
-            splits, weights, start, k, at_inside, channels, split_next, R, GROUP, CHANNELS
-        )
-        grad = tl.load(grad_v + c * v_next, mask=inside, other=0.0).to(tl.float32) + grad_mean
-        grad += grad_gem * _power(x / gem, P - 1)
-        grad += tl.where((x == maximum) & inside, grad_max, 0.0)
-        for r in tl.static_range(R):
-            shift = r * channels
-            pointers = splits + (c + shift) * split_next
-            split = tl.load(pointers, mask=inside, other=0.0).to(tl.float32)
-            weight = tl.load(weights + c + shift, mask=c_inside, other=0.0).to(tl.float32)
-            out = (grad * weight).to(grad_splits.dtype.element_ty)
-            tl.store(grad_splits + (c + shift) * split_next, out, mask=inside)
-            # outside the splits are 0, and grad is finite
-            total = tl.sum(grad * split, 0)[None, :]
-            tl.store(grad_weights + c + shift, total, mask=c_inside)
+        c, inside = _tile(start, k, at_inside, GROUP, CHANNELS)
+        pointers = offset + c * v_next
+        x = tl.load(v + pointers, mask=inside, other=0.0).to(tl.float32)
+        total = tl.load(grad_v + pointers, mask=inside, other=0.0).to(tl.float32) + grad_mean
+        total += tl.where(x >= eps, grad_gem * _power(x / gem, P - 1), 0.0)
+        total += tl.where(x == maximum, grad_max, 0.0)
+        tl.store(grad + pointers, total.to(grad.dtype.element_ty), mask=inside)
 
 
 @triton.jit
@@ -174,11 +130,13 @@ def gate_backward(
     u,  # (N, K, H, W)
     grad_v,  # as grad, written
     grad_u,  # as u, written
+    v,  # as product, written
     positions,
     channels,
     v_at,
     v_next,
     scale,  # the gate is scale * sigmoid(u)
+    least,  # that the product is divided by
     GROUP: tl.constexpr,
     BLOCK: tl.constexpr,
     CHANNELS: tl.constexpr,
@@ -192,15 +150,18 @@ def gate_backward(
     u_offset = (sample * groups + k) * positions + at
     gate_u = tl.load(u + u_offset, mask=at_inside, other=0.0).to(tl.float32)
     factor = scale * tl.sigmoid(gate_u)
+    # as the forward pass multiplied by it
+    used = tl.maximum(factor.to(product.dtype.element_ty).to(tl.float32), least)
 
     total = tl.zeros((BLOCK, CHANNELS), tl.float32)
     for start in range(0, GROUP, CHANNELS):
-        c = start + tl.arange(0, CHANNELS)[None, :]
-        inside = at_inside & (c < GROUP)
-        pointers = offset + (k * GROUP + c) * v_next
+        c, inside = _tile(start, k, at_inside, GROUP, CHANNELS)
+        pointers = offset + c * v_next
         g = tl.load(grad + pointers, mask=inside, other=0.0).to(tl.float32)
-        total += g * tl.load(product + pointers, mask=inside, other=0.0).to(tl.float32)
+        out = tl.load(product + pointers, mask=inside, other=0.0).to(tl.float32)
+        total += g * out
         tl.store(grad_v + pointers, (g * factor).to(grad_v.dtype.element_ty), mask=inside)
+        tl.store(v + pointers, (out / used).to(v.dtype.element_ty), mask=inside)
     # for a large u, 1 - sigmoid(u) would be 0
     result = tl.sum(total, 1)[:, None] * tl.sigmoid(-gate_u)
     tl.store(grad_u + u_offset, result, mask=at_inside)
