@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import re
 import textwrap
+
+from mmengine.config import ConfigDict
 
 
 @functools.cache
@@ -25,6 +28,12 @@ def keywords(function: object) -> dict[str, inspect.Parameter] | None:
 def some_keywords(function: object) -> dict[str, inspect.Parameter]:
     """Those that are certain, where ``**kwargs`` may take others."""
     return _gathered(function)[0]
+
+
+def value_of(part: ConfigDict, name: str, cls: object) -> object:
+    """A setting of a part, or its default in the part's class; None where there is neither."""
+    parameter = some_keywords(cls).get(name)
+    return part.get(name, parameter and parameter.default)
 
 
 def _gathered(function: object) -> tuple[dict[str, inspect.Parameter], bool]:
@@ -68,7 +77,8 @@ def _only_passed_on(function: object, name: str) -> bool:
     passed = sum(
         isinstance(keyword.value, ast.Name) and keyword.arg is None and keyword.value.id == name
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__"
+        if isinstance(node, ast.Call)
+        and re.fullmatch(r"super\(.*\)\.__init__", ast.unparse(node.func))
         for keyword in node.keywords
     )
     return uses == passed == 1

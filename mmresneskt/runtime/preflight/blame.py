@@ -84,10 +84,7 @@ def _cures(path: str, part: ConfigDict, cfg: ConfigDict, build: Callable) -> lis
         if name == "type":
             continue
         changed = copy.deepcopy(cfg)
-        node = changed
-        for step in path.split(".") if path else ():
-            node = node[int(step)] if isinstance(node, (list, tuple)) else node[step]
-        del node[name]
+        del dict(nodes(changed))[path][name]
         try:
             build(changed)
         except Exception:  # whatever else is wrong without it

@@ -15,9 +15,9 @@ from torch import nn
 
 from ..building import build, scope_of
 from ..config.keywords import keywords
-from ..config.tree import Part, parts
+from ..config.parts import Part, parts
+from ..distributed import replace_sync_bn
 from ..errors import explain
-from ..sync_bn import replace_sync_bn
 from .blame import blame, causes
 from .files import NO_FILES
 from .findings import Finding, warning

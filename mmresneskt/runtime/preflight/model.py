@@ -13,7 +13,7 @@ from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from ..building import find_class, scope_of
-from ..config.keywords import keywords
+from ..config.keywords import value_of
 from ..config.maps import maps_of
 from ..config.tree import nodes
 from ..errors import explain
@@ -38,7 +38,7 @@ def wrong_channels(cfg: Config) -> Iterator[Finding]:
         channels = _channels(cfg, backbone)
         if channels is None:
             continue
-        indices = _default(cfg, backbone, "out_indices")
+        indices = value_of(backbone, "out_indices", find_class(cfg, backbone.type))
         gives = f"does not match the backbone, whose {key}.backbone.out_indices={indices} give "
         gives += str(channels)
         if pooled and head.in_channels != channels[-1]:
@@ -97,9 +97,7 @@ def _loaded(
             return
         yield from _compared(key, init_cfg.checkpoint, part, init_cfg.get("prefix") or "")
         return
-    node = cfg
-    for step in part_key.split("."):
-        node = node[int(step)] if isinstance(node, (list, tuple)) else node[step]
+    node = dict(nodes(cfg))[part_key]
     try:
         with scope_of(cfg), quiet():
             part = _with_memory(cfg, node)
@@ -157,10 +155,3 @@ def _channels(cfg: Config, backbone: ConfigDict) -> list[int] | None:
         # some necks run a second backbone, and get the image for it
         return channels[1:] if backbone.get("output_img") else channels
     return None
-
-
-def _default(cfg: Config, part: ConfigDict, name: str) -> object:
-    if name in part:
-        return part[name]
-    parameter = (keywords(find_class(cfg, part.type)) or {}).get(name)
-    return parameter.default if parameter else None

@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader
 
 from ..building import scope_of
 from ..config.keywords import keywords, some_keywords
-from ..config.tree import Part, nodes, parts
+from ..config.parts import Part, parts
+from ..config.tree import nodes
 from ..errors import did_you_mean
 from .findings import Finding, error
 

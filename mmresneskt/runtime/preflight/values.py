@@ -11,7 +11,8 @@ from mmengine.config import Config
 
 from ..building import scope_of
 from ..config.keywords import keywords
-from ..config.tree import nodes, parts
+from ..config.parts import parts
+from ..config.tree import settings
 from .findings import Finding, error, warning
 
 
@@ -89,7 +90,7 @@ _DICTIONARIES += ("train_cfg", "val_cfg", "test_cfg", "default_hooks", "randomne
 def out_of_range(cfg: Config) -> Iterator[Finding]:
     """Well-known settings against their ranges, and all against the type of their default."""
     told = set()
-    for key, value in leaves(cfg):
+    for key, value in settings(cfg):
         for pattern, fits, wanted in _RULES:
             if re.fullmatch(pattern, key) and not fits(value):
                 told.add(key)
@@ -108,17 +109,6 @@ def out_of_range(cfg: Config) -> Iterator[Finding]:
     if isinstance(optimizer, dict) and optimizer.get("lr") == 0:
         yield warning("optim_wrapper.optimizer.lr", "with a learning rate of 0 nothing is learnt")
     yield from (finding for finding in _mistyped(cfg) if finding.key not in told)
-
-
-def leaves(cfg: Config) -> Iterator[tuple[str, object]]:
-    """Every setting that is no dictionary, with its dotted key."""
-    for name in cfg:
-        if not isinstance(cfg[name], dict):
-            yield name, cfg[name]
-    for key, node in nodes(cfg):
-        for name in node:
-            if not isinstance(node[name], dict):
-                yield f"{key}.{name}", node[name]
 
 
 def _mistyped(cfg: Config) -> Iterator[Finding]:
