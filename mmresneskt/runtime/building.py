@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.model import is_model_wrapper
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import MODELS, DefaultScope, Registry
 from mmengine.utils import import_modules_from_strings
 from torch import nn
 
@@ -34,10 +34,12 @@ def build(cfg: Config, part: ConfigDict) -> nn.Module:
         return MODELS.build(copy.deepcopy(part))  # some constructors take keys out of it
 
 
-def find_class(cfg: Config, name: str) -> type | None:
+def find_class(cfg: Config, kind: str | type | None, registry: Registry = MODELS) -> type | None:
     """The class that a config means by a type, None where none is registered."""
-    with scope_of(cfg), MODELS.switch_scope_and_registry(None) as registry:
-        return registry.get(name)
+    if not isinstance(kind, str):
+        return kind
+    with scope_of(cfg), registry.switch_scope_and_registry(None) as scoped:
+        return scoped.get(kind)
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

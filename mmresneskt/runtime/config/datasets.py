@@ -28,7 +28,7 @@ def leaves(cfg: Config) -> dict[str, ConfigDict]:
 
 
 def dataloaders(cfg: Config) -> dict[str, ConfigDict]:
-    """The loaders of a config by key, that of TrainAndTestLoop included."""
+    """The loaders of a config by key, the one that a loop of ``val_cfg`` adds included."""
     found = {f"{part}_dataloader": cfg.get(f"{part}_dataloader") for part in PARTS}
     found["val_cfg.train_dataloader"] = (cfg.get("val_cfg") or {}).get("train_dataloader")
     return {key: loader for key, loader in found.items() if loader}

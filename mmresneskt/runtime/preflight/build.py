@@ -19,7 +19,7 @@ from ..config.parts import Part, parts
 from ..distributed import replace_sync_bn
 from ..errors import explain
 from .blame import blame, causes
-from .files import NO_FILES
+from .files import makes_its_files
 from .findings import Finding, warning
 
 _OF_DATA = ("ann_file", "gt_folder", "seg_prefix", "backend_args")
@@ -73,7 +73,11 @@ def unbuildable(cfg: Config) -> Iterator[Finding]:
 def _is_lazy(part: Part) -> bool:
     """Whether it can be built without reading data; wrappers would have theirs read it."""
     wraps = "dataset" in part.cfg or "datasets" in part.cfg
-    return not wraps and part.type not in NO_FILES and "lazy_init" in (keywords(part.find()) or {})
+    return (
+        not wraps
+        and not makes_its_files(part.find())
+        and "lazy_init" in (keywords(part.find()) or {})
+    )
 
 
 def model_of(cfg: Config) -> tuple[nn.Module | None, list[Finding]]:

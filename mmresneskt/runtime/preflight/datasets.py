@@ -14,13 +14,14 @@ from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
 from ..broken_images import unwrapped
-from ..building import scope_of
+from ..building import find_class, scope_of
 from ..config.datasets import dataloaders, leaves
 from ..config.tree import nodes
 from ..errors import explain
 from ..images import CorruptImage, decode_image
 from .build import quiet
 from .coco_files import coco_problems
+from .files import makes_its_files
 from .findings import Finding, error, report, warning
 from .voc_files import voc_problems
 
@@ -35,15 +36,14 @@ def annotation_problems(cfg: Config, parts: tuple[str, ...]) -> Iterator[Finding
     for key, dataset in leaves(cfg).items():
         if key.split("_")[0] not in parts or dataset.get("backend_args"):
             continue
-        with scope_of(cfg), DATASETS.switch_scope_and_registry(None) as registry:
-            kind = registry.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
+        kind = find_class(cfg, dataset.get("type"), DATASETS)
         root = Path(dataset.get("data_root") or "")
         file = root / str(dataset.get("ann_file") or "")
         if not file.is_file() or file in seen:
             continue
         seen.add(file)
         kinds = [base.__name__ for base in getattr(kind, "__mro__", ())]
-        if "CocoDataset" in kinds and "ParcelsDataset" not in kinds:
+        if "CocoDataset" in kinds and not makes_its_files(kind):
             masks = any(node.get("with_mask") for _, node in nodes(dataset, key))
             yield from coco_problems(f"{key}.ann_file", file, masks)
         elif "XMLDataset" in kinds:
@@ -53,7 +53,7 @@ def annotation_problems(cfg: Config, parts: tuple[str, ...]) -> Iterator[Finding
 
 
 def dataset_problems(cfg: Config, parts: tuple[str, ...]) -> Iterator[Finding]:
-    """Build the datasets of the parts, and look into them as :func:`check_parts` does."""
+    """Build the datasets of the parts, and look into them with :func:`part_problems`."""
     for key, loader in dataloaders(cfg).items():
         if key.split("_")[0] not in parts or key.startswith("val_cfg"):
             continue

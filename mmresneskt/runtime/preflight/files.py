@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import DATASETS
 from mmengine.runner.checkpoint import get_torchvision_models
 
+from ..building import find_class
 from ..checkpoint import cached_file
 from ..config.datasets import datasets
 from ..config.tree import nodes
 from .findings import Finding, error, note
 
-NO_FILES = ("ParcelsDataset", "ParcelCropsDataset", "CIFAR10", "CIFAR100", "MNIST", "FashionMNIST")
-"""Datasets that make or fetch their files themselves."""
+# of MMPretrain, which has no "makes_its_files" to say so
+_DOWNLOADED = ("CIFAR10", "CIFAR100", "MNIST", "FashionMNIST")
 _SOURCES = {
     "CocoDataset": "get COCO 2017 from https://cocodataset.org/#download",
-    "VOCFolderDataset": "it is a list of image names in a folder like Pascal VOC's",
-    "CustomDataset": "it is a folder of class folders (data/imagenet10 is made by "
-    "`mmresneskt prepare-imagenet10`)",
+    "CustomDataset": "it is a folder of class folders",
     "ImageNet": "get ImageNet-1K from https://www.image-net.org/download.php",
 }
 
@@ -32,7 +32,8 @@ def missing_data(
 ) -> Iterator[Finding]:
     """Annotation files and folders that are not there, a finding for each data root.
 
-    It says where the data comes from, and which command needs none.
+    It says where the data comes from, and which command needs none. Where it comes from is
+    the config's ``data_source``, else the ``source_hint`` of the dataset's class.
 
     Args:
         option: of the command line, that sets the folder.
@@ -43,19 +44,24 @@ def missing_data(
         # val_cfg's loader of the training images counts as part of "val"
         if key.split("_")[0] not in parts:
             continue
-        for name, path in _paths(dataset):
+        for name, path in [] if makes_its_files(_class(cfg, dataset)) else _paths(dataset):
             if not path.exists():
                 root = missing.setdefault(str(dataset.get("data_root")), {})
                 root.setdefault(path, (f"{key}.{name}", dataset))
     for paths in missing.values():
         (path, (key, dataset)), *others = paths.items()
-        source = _SOURCES.get(dataset.get("type"), "it is named in the config")
+        source = cfg.get("data_source") or _source(_class(cfg, dataset))
         also = f" (as are {', '.join(str(other) for other, _ in others)})" if others else ""
         without = f". Without data, run the embedded set: {instead}" if instead else ""
         yield error(
             key,
             f"{path} is missing ({key}){also}: {source}, and set its folder with {option}{without}",
         )
+
+
+def makes_its_files(kind: object) -> bool:
+    """Whether a dataset class makes or downloads its files itself, by its ``makes_its_files``."""
+    return getattr(kind, "makes_its_files", getattr(kind, "__name__", "") in _DOWNLOADED)
 
 
 def missing_checkpoints(cfg: Config) -> Iterator[Finding]:
@@ -84,6 +90,15 @@ def local_file(checkpoint: str) -> Path | None:
     return None if "://" in checkpoint else Path(checkpoint).expanduser()
 
 
+def _class(cfg: Config, dataset: ConfigDict) -> object:
+    return find_class(cfg, dataset.get("type"), DATASETS)
+
+
+def _source(kind: object) -> str:
+    known = _SOURCES.get(getattr(kind, "__name__", ""), "it is named in the config")
+    return getattr(kind, "source_hint", known)
+
+
 def _missing(key: str, checkpoint: str) -> Iterator[Finding]:
     file = local_file(checkpoint)
     if "://" in checkpoint:
@@ -94,12 +109,8 @@ def _missing(key: str, checkpoint: str) -> Iterator[Finding]:
 
 
 def _paths(dataset: ConfigDict) -> list[tuple[str, Path]]:
-    """Local paths of one dataset, with their keys.
-
-    Generated data, data sets that download themselves and remote storage have none.
-    """
-    remote = "://" in str(dataset.get("data_root")) or dataset.get("backend_args")
-    if remote or dataset.get("type") in NO_FILES:
+    """Local paths of one dataset, with their keys; remote storage has none."""
+    if "://" in str(dataset.get("data_root")) or dataset.get("backend_args"):
         return []
     root = Path(dataset.get("data_root") or "")
     paths = []
