@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
+import logging
 from collections.abc import Iterator
 
 import torch
@@ -32,6 +34,33 @@ def build(cfg: Config, part: ConfigDict) -> nn.Module:
     with scope_of(cfg), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return MODELS.build(copy.deepcopy(part))  # some constructors take keys out of it
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without what is printed and logged while something is built on trial."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+
+
+def build_model(cfg: Config, part: ConfigDict) -> nn.Module:
+    """``cfg.model`` or a part of it, without memory where that is possible."""
+    try:
+        return build_on_meta(cfg, part)
+    except Exception:  # some constructors compute with what they make
+        with quiet():
+            return build(cfg, part)
+
+
+def build_on_meta(cfg: Config, part: ConfigDict) -> nn.Module:
+    """``cfg.model`` or a part of it, without memory for its weights."""
+    with quiet(), torch.device("meta"):
+        return build(cfg, part)
 
 
 def find_class(cfg: Config, kind: str | type | None, registry: Registry = MODELS) -> type | None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
-import logging
 from collections.abc import Callable, Iterator
 
 import torch
@@ -13,7 +10,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS, METRICS, OPTIMIZERS, PARAM_SCHEDULERS, TRANSFORMS
 from torch import nn
 
-from ..building import build, scope_of
+from ..building import build_model, build_on_meta, quiet, scope_of
 from ..config.keywords import keywords
 from ..config.parts import Part, parts
 from ..config.tree import nodes
@@ -24,32 +21,6 @@ from .files import makes_its_files
 from .findings import Finding, warning
 
 _OF_DATA = ("ann_file", "gt_folder", "seg_prefix", "backend_args")
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Without what is printed and logged while something is built on trial."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.disable(before)
-
-
-def build_model(cfg: Config, part: ConfigDict) -> nn.Module:
-    """``cfg.model`` or a part of it, without memory for its weights where that is possible."""
-    try:
-        return _build_on_meta(cfg, part)
-    except Exception:  # some constructors compute with what they make
-        with quiet():
-            return build(cfg, part)
-
-
-def _build_on_meta(cfg: Config, part: ConfigDict) -> nn.Module:
-    with quiet(), torch.device("meta"):
-        return build(cfg, part)
 
 
 def unbuildable(cfg: Config) -> Iterator[Finding]:
@@ -89,7 +60,7 @@ def model_of(cfg: Config) -> tuple[nn.Module | None, list[Finding]]:
         if any(isinstance(cause, OSError) for cause in causes(failure)):  # it downloads something
             return None, [warning("model", f"it was not built: {explain(failure)}")]
         with quiet():
-            return None, [blame(failure, "model", whole, lambda part: _build_on_meta(cfg, part))]
+            return None, [blame(failure, "model", whole, lambda part: build_on_meta(cfg, part))]
 
 
 def _tried(key: str, part: ConfigDict, make: Callable) -> Iterator[Finding]:

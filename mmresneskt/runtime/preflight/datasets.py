@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mmengine.config import Config
@@ -16,12 +16,11 @@ from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
 from ..broken_images import unwrapped
-from ..building import find_class, scope_of
+from ..building import find_class, quiet, scope_of
 from ..config.datasets import leaves
 from ..config.tree import nodes
 from ..errors import explain
 from ..images import CorruptImage, decode_image
-from .build import quiet
 from .coco_files import coco_problems
 from .files import makes_its_files
 from .findings import Finding, error, report, warning
@@ -54,11 +53,23 @@ def annotation_problems(cfg: Config, parts: tuple[str, ...]) -> Iterator[Finding
             yield from voc_problems(f"{key}.ann_file", file, folder)
 
 
-def dataset_problems(cfg: Config, parts: tuple[str, ...]) -> Iterator[Finding]:
-    """Build the datasets of the parts, and look into them by :func:`part_problems`."""
+def dataset_problems(
+    cfg: Config, parts: Iterable[str], dataset_of: Callable[[str], Dataset] | None = None
+) -> Iterator[Finding]:
+    """Look into the datasets of the parts by :func:`part_problems`.
+
+    Args:
+        dataset_of: gives the dataset of a loader by the loader's key; without it, each is built.
+    """
     for key in (f"{part}_dataloader" for part in parts):
-        if cfg.get(key):
-            yield from _look_into(cfg, key, functools.partial(_built, cfg, key))
+        if not cfg.get(key):
+            continue
+        try:
+            dataset = dataset_of(key) if dataset_of else _built(cfg, key)
+        except Exception as failure:  # whatever a dataset makes of its files
+            yield _unreadable(cfg, key, failure)
+        else:
+            yield from part_problems(list(unwrapped(dataset)), key)
 
 
 def check_datasets(runner: Runner, what: str) -> None:
@@ -67,12 +78,10 @@ def check_datasets(runner: Runner, what: str) -> None:
     They are built by this, once, as the runner would build them a moment later.
 
     Raises:
-        UserError: see :func:`part_problems`; of the first part with errors.
+        UserError: see :func:`part_problems`.
     """
-    for part in ("train", "val") if what == "train" else ("test",):
-        key = f"{part}_dataloader"
-        if runner.cfg.get(key):
-            report(_look_into(runner.cfg, key, lambda key=key: getattr(runner, key).dataset))
+    parts = ("train", "val") if what == "train" else ("test",)
+    report(dataset_problems(runner.cfg, parts, lambda key: getattr(runner, key).dataset))
 
 
 def part_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
@@ -104,15 +113,6 @@ def _built(cfg: Config, key: str) -> Dataset:
         if hasattr(dataset, "full_init"):
             dataset.full_init()
     return dataset
-
-
-def _look_into(cfg: Config, key: str, build: Callable[[], Dataset]) -> Iterator[Finding]:
-    try:
-        dataset = build()
-    except Exception as failure:  # whatever a dataset makes of its files
-        yield _unreadable(cfg, key, failure)
-    else:
-        yield from part_problems(list(unwrapped(dataset)), key)
 
 
 def _unreadable(cfg: Config, key: str, failure: Exception) -> Finding:

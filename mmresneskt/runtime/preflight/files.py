@@ -39,18 +39,20 @@ def missing_data(
         option: of the command line, that sets the folder.
         instead: a command that needs no data.
     """
-    missing: dict[str, dict[Path, tuple[str, ConfigDict]]] = {}
+    missing: dict[str, dict[Path, tuple[str, type | None]]] = {}
     for key, dataset in datasets(cfg).items():
         # val_cfg's loader of the training images counts as part of "val"
         if key.split("_")[0] not in parts:
             continue
-        for name, path in [] if makes_its_files(_class(cfg, dataset)) else _paths(dataset):
+        kind = find_class(cfg, dataset.get("type"), DATASETS)
+        for name, path in [] if makes_its_files(kind) else _paths(dataset):
             if not path.exists():
                 root = missing.setdefault(str(dataset.get("data_root")), {})
-                root.setdefault(path, (f"{key}.{name}", dataset))
+                root.setdefault(path, (f"{key}.{name}", kind))
     for paths in missing.values():
-        (path, (key, dataset)), *others = paths.items()
-        source = cfg.get("data_source") or _source(_class(cfg, dataset))
+        (path, (key, kind)), *others = paths.items()
+        known = _SOURCES.get(getattr(kind, "__name__", ""), "it is named in the config")
+        source = cfg.get("data_source") or getattr(kind, "source_hint", known)
         also = f" (as are {', '.join(str(other) for other, _ in others)})" if others else ""
         without = f". Without data, run the embedded set: {instead}" if instead else ""
         yield error(
@@ -59,24 +61,33 @@ def missing_data(
         )
 
 
-def makes_its_files(kind: object) -> bool:
+def makes_its_files(kind: type | None) -> bool:
     """Whether a dataset class makes or downloads its files itself, by its ``makes_its_files``."""
     return getattr(kind, "makes_its_files", getattr(kind, "__name__", "") in _DOWNLOADED)
 
 
 def missing_checkpoints(cfg: Config) -> Iterator[Finding]:
     """Weights to start from that are not there; those that will be downloaded are a note."""
-    if isinstance(cfg.get("load_from"), str):
-        yield from _missing("load_from", cfg.load_from)
-    for key, init_cfg in initializers(cfg):
-        yield from _missing(f"{key}.checkpoint", init_cfg.checkpoint)
+    for key, checkpoint, _ in checkpoints(cfg):
+        file = local_file(checkpoint)
+        if file is not None and file.exists():  # a strategy's checkpoint is a folder
+            continue
+        if "://" in checkpoint:
+            yield note(key, f"{checkpoint} is not in torch hub's cache: it will be downloaded")
+        else:
+            yield error(key, f"checkpoint {checkpoint} does not exist")
 
 
-def initializers(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
-    """Every ``init_cfg`` of the model that names a checkpoint, with its dotted key."""
+def checkpoints(cfg: Config) -> Iterator[tuple[str, str, ConfigDict | None]]:
+    """Every checkpoint that the model starts from, with its dotted key.
+
+    The third is the ``init_cfg`` that loads it; None for ``load_from``.
+    """
     for key, node in nodes(cfg.get("model"), "model"):
         if ".init_cfg" in key and isinstance(node.get("checkpoint"), str) and node.checkpoint:
-            yield key, node
+            yield f"{key}.checkpoint", node.checkpoint, node
+    if cfg.get("load_from") and isinstance(cfg.load_from, str):
+        yield "load_from", cfg.load_from, None
 
 
 def local_file(checkpoint: str) -> Path | None:
@@ -88,24 +99,6 @@ def local_file(checkpoint: str) -> Path | None:
     if checkpoint.startswith(("http://", "https://")):
         return cached_file(checkpoint)
     return None if "://" in checkpoint else Path(checkpoint).expanduser()
-
-
-def _class(cfg: Config, dataset: ConfigDict) -> object:
-    return find_class(cfg, dataset.get("type"), DATASETS)
-
-
-def _source(kind: object) -> str:
-    known = _SOURCES.get(getattr(kind, "__name__", ""), "it is named in the config")
-    return getattr(kind, "source_hint", known)
-
-
-def _missing(key: str, checkpoint: str) -> Iterator[Finding]:
-    file = local_file(checkpoint)
-    if "://" in checkpoint:
-        if file is None or not file.exists():
-            yield note(key, f"{checkpoint} is not in torch hub's cache: it will be downloaded")
-    elif not file.exists():  # a strategy's checkpoint is a folder
-        yield error(key, f"checkpoint {checkpoint} does not exist")
 
 
 def _paths(dataset: ConfigDict) -> list[tuple[str, Path]]:

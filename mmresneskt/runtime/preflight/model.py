@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import re
 from collections.abc import Iterator
@@ -13,13 +12,12 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
-from ..building import find_class, scope_of
+from ..building import build_model, find_class, quiet, scope_of
 from ..config.keywords import value_of
 from ..config.maps import maps_of
 from ..config.tree import nodes
 from ..errors import explain
-from .build import build_model, quiet
-from .files import initializers, local_file
+from .files import checkpoints, local_file
 from .findings import Finding, error, note, warning
 
 _SHOWN = 3
@@ -53,7 +51,7 @@ def frozen_without_weights(cfg: Config, model: nn.Module) -> Iterator[Finding]:
         return
     model.train()  # where stages are frozen
     frozen = [f"model.{name}." for name, p in model.named_parameters() if not p.requires_grad]
-    loads = [key.partition(".init_cfg")[0] for key, _ in initializers(cfg)]
+    loads = [key.partition(".init_cfg")[0] for key, *_ in checkpoints(cfg)]
     for key, backbone in nodes(cfg.get("model"), "model"):
         loaded = any(key == load or "backbone" not in load for load in loads)
         # MoCo's keeps its first layer as drawn
@@ -75,21 +73,21 @@ def unmatched_weights(cfg: Config, model: nn.Module) -> Iterator[Finding]:
     Args:
         model: of the config; its weights are not looked at, and may be on "meta".
     """
-    for key, init_cfg in initializers(cfg):
-        file = local_file(init_cfg.checkpoint)
+    for key, checkpoint, init_cfg in checkpoints(cfg):
+        file = local_file(checkpoint)
         if file is None or not file.is_file():
             continue
-        part_key = re.sub(r"\.init_cfg(\.\d+)?$", "", key)
-        if init_cfg.get("type") != "Pretrained":
-            yield _loaded(cfg, f"{key}.checkpoint", init_cfg, dict(nodes(cfg))[part_key])
-            continue
-        with contextlib.suppress(AttributeError):  # the model may have another name for the part
-            part = model.get_submodule(part_key.partition(".")[2])
-            prefix = init_cfg.get("prefix") or ""
-            yield _compared(f"{key}.checkpoint", init_cfg.checkpoint, part, prefix)
-    file = local_file(cfg.load_from) if isinstance(cfg.get("load_from"), str) else None
-    if file is not None and file.is_file():
-        yield _compared("load_from", cfg.load_from, model, "")
+        part_key = re.sub(r"\.init_cfg(\.\d+)?\.checkpoint$", "", key)
+        if init_cfg is None:
+            yield _compared(key, checkpoint, model, "")
+        elif init_cfg.get("type") != "Pretrained":
+            yield _loaded(cfg, key, init_cfg, dict(nodes(cfg))[part_key])
+        else:
+            try:
+                part = model.get_submodule(part_key.partition(".")[2])
+            except AttributeError:  # the model may name the part otherwise
+                continue
+            yield _compared(key, checkpoint, part, init_cfg.get("prefix") or "")
 
 
 def _loaded(cfg: Config, key: str, init_cfg: ConfigDict, part: ConfigDict) -> Finding:
