@@ -32,8 +32,8 @@ def some_keywords(function: object) -> dict[str, inspect.Parameter]:
 
 def value_of(part: ConfigDict, name: str, cls: object) -> object:
     """A setting of a part, or its default in the part's class; None where there is neither."""
-    parameter = some_keywords(cls).get(name)
-    return part.get(name, parameter and parameter.default)
+    default = getattr(some_keywords(cls).get(name), "default", None)
+    return part.get(name, None if default is inspect.Parameter.empty else default)
 
 
 def _gathered(function: object) -> tuple[dict[str, inspect.Parameter], bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..images import MAX_PIXELS
@@ -45,48 +45,35 @@ def coco_problems(key: str, file: Path, masks: bool) -> Iterator[Finding]:
     yield from problems.findings(key, file)
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _identity(value: object) -> bool:
-    return _whole(value) or isinstance(value, str)
-
-
-def _side(value: object) -> bool:
-    return isinstance(value, (int, float)) and 1 <= value <= MAX_PIXELS
-
-
-def _text(value: object) -> bool:
-    return isinstance(value, str) and value != "" and "\0" not in value
-
-
-def _number(value: object) -> bool:
-    real = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return real and abs(value) < 1e18  # neither inf nor NaN, and within what numpy holds
-
-
-def _box(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(map(_number, value))
-
-
-# what each entry must have, and what that must be
-_FIELDS: dict[str, dict[str, tuple[Callable[[object], bool], str]]] = {
-    "images": {
-        "id": (_identity, "a number or text"),
-        "file_name": (_text, "text"),
-        "height": (_side, "a number of pixels"),
-        "width": (_side, "a number of pixels"),
-    },
-    "categories": {"id": (_whole, "a whole number"), "name": (_text, "text")},
+_NUMBER = (int, float)
+_ID = ((int, str), "a number or text")
+_TEXT = ((str,), "text")
+_WHOLE = ((int,), "a whole number")
+_SIDE = (_NUMBER, "a number of pixels")
+# what each entry must have: its type, and how that is said
+_FIELDS: dict[str, dict[str, tuple[tuple[type, ...], str]]] = {
+    "images": {"id": _ID, "file_name": _TEXT, "height": _SIDE, "width": _SIDE},
+    "categories": {"id": _WHOLE, "name": _TEXT},
     "annotations": {
-        "id": (_identity, "a number or text"),
-        "image_id": (_identity, "a number or text"),
-        "category_id": (_whole, "a whole number"),
-        "bbox": (_box, "[left, top, width, height] in numbers"),
-        "area": (_number, "a number"),
+        "id": _ID,
+        "image_id": _ID,
+        "category_id": _WHOLE,
+        "bbox": ((list,), "[left, top, width, height] in numbers"),
+        "area": (_NUMBER, "a number"),
     },
 }
+
+
+def _fits(value: object, types: tuple[type, ...], field: str = "") -> bool:
+    if not isinstance(value, types) or isinstance(value, bool):
+        return False
+    if isinstance(value, str):
+        return value != "" and "\0" not in value
+    if isinstance(value, list):
+        return len(value) == 4 and all(_fits(number, _NUMBER) for number in value)
+    if field in ("height", "width"):
+        return 1 <= value <= MAX_PIXELS
+    return abs(value) < 1e18  # neither inf nor NaN, and within what numpy holds
 
 
 def _indexed(problems: Counted, name: str, entries: list) -> dict[object, dict]:
@@ -98,8 +85,8 @@ def _indexed(problems: Counted, name: str, entries: list) -> dict[object, dict]:
             problems.add("error", f"{name} that are no dictionaries", where)
             continue
         whole = True
-        for field, (fits, wanted) in _FIELDS[name].items():
-            if field not in entry or not fits(entry[field]):
+        for field, (types, wanted) in _FIELDS[name].items():
+            if not _fits(entry.get(field), types, field):
                 whole = False
                 there = f"of which {field!r} is not {wanted}"
                 kind = there if field in entry else f"without {field!r}"
@@ -142,7 +129,9 @@ def _look_at(problems: Counted, annotation: dict, usable: dict[str, dict], masks
 def _outline(value: object, image: dict) -> bool:
     if isinstance(value, list):  # polygons; an empty list is no mask
         return all(
-            isinstance(polygon, list) and len(polygon) % 2 == 0 and all(map(_number, polygon))
+            isinstance(polygon, list)
+            and len(polygon) % 2 == 0
+            and all(_fits(number, _NUMBER) for number in polygon)
             for polygon in value
         )
     if not isinstance(value, dict) or value.get("size") != [image["height"], image["width"]]:
@@ -150,5 +139,5 @@ def _outline(value: object, image: dict) -> bool:
     counts = value.get("counts")
     if isinstance(counts, str):
         return True
-    whole = isinstance(counts, list) and all(_whole(c) and c >= 0 for c in counts)
+    whole = isinstance(counts, list) and all(type(c) is int and c >= 0 for c in counts)
     return whole and sum(counts) == math.prod(value["size"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -104,6 +105,7 @@ def part_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
         yield from _sample(dataset, key)
     if key != "test_dataloader" and datasets and all(map(_without_objects, datasets)):
         classes = ", ".join(map(str, datasets[-1].metainfo.get("classes") or ()))
+        classes = textwrap.shorten(classes, 100, placeholder=" ...")
         yield error(key, f"{where} has no image with an object of the classes {classes}. {_LOOK}")
 
 
