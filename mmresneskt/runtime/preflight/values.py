@@ -16,7 +16,7 @@ from .findings import Finding, error, warning
 
 # by a setting's name, wherever it stands: the least whole number, and what else is allowed
 _WHOLE = {
-    **dict.fromkeys(("batch_size", "max_epochs", "max_iters", "val_interval"), (1,)),
+    **dict.fromkeys(("batch_size", "max_epochs", "max_iters"), (1,)),
     **dict.fromkeys(("accumulative_counts", "base_batch_size"), (1,)),
     **dict.fromkeys(("prefetch_factor", "num_classes"), (1, None)),
     **dict.fromkeys(("num_workers", "val_begin"), (0,)),
@@ -58,7 +58,7 @@ def _wanted(key: str, value: object) -> str | None:
             return " or ".join((f"a whole number from {least} on", *map(str, others)))
     if (name in _FLAGS or key == "resume") and not isinstance(value, bool):
         return "True or False"
-    if name in ("T_max", "max_norm") and not (_number(value) and 0 < value < math.inf):
+    if name in ("T_max", "max_norm", "val_interval") and not (_number(value) and 0 < value < math.inf):
         return "a number above 0"
     if name == "scale" and "pipeline." in key and isinstance(value, (list, tuple)):
         return None if len(value) == 2 or not all(map(_number, value)) else "(width, height)"
