@@ -25,6 +25,7 @@ _WHOLE = {
     "max_keep_ckpts": (1, -1),  # all
     "interval": (1, -1),  # never
 }
+_POSITIVE = ("T_max", "max_norm", "val_interval")
 _FLAGS = ("persistent_workers", "drop_last", "pin_memory", "by_epoch", "enable", "deterministic")
 _TEXTS = ("load_from", "work_dir", "default_scope")
 _DICTIONARIES = ("model", "train_dataloader", "val_dataloader", "test_dataloader", "optim_wrapper")
@@ -58,7 +59,7 @@ def _wanted(key: str, value: object) -> str | None:
             return " or ".join((f"a whole number from {least} on", *map(str, others)))
     if (name in _FLAGS or key == "resume") and not isinstance(value, bool):
         return "True or False"
-    if name in ("T_max", "max_norm", "val_interval") and not (_number(value) and 0 < value < math.inf):
+    if name in _POSITIVE and not (_number(value) and 0 < value < math.inf):
         return "a number above 0"
     if name == "scale" and "pipeline." in key and isinstance(value, (list, tuple)):
         return None if len(value) == 2 or not all(map(_number, value)) else "(width, height)"
