@@ -56,8 +56,19 @@ class Keeps(Parent):
         super().__init__(**rest)
 
 
+class NamesItself(Parent):
+    def __init__(self, three, **rest):
+        super(NamesItself, self).__init__(**rest)  # noqa: UP008
+
+
+class PassesOver(PassesOn):
+    def __init__(self, **rest):
+        super(PassesOn, self).__init__(**rest)
+
+
 def test_what_a_constructor_takes():
-    assert set(keywords(PassesOn)) == {"one", "two", "three"}
+    assert set(keywords(PassesOn)) == set(keywords(NamesItself)) == {"one", "two", "three"}
+    assert keywords(PassesOver) is None  # it has no "three"
     assert keywords(Keeps) is None
     assert keywords(torch.nn.Conv2d)["stride"].default == 1
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-import re
 import textwrap
 
 from mmengine.config import ConfigDict
@@ -73,12 +72,14 @@ def _only_passed_on(function: object, name: str) -> bool:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
         return False
+    # another class's name there would pass over a parent
+    owner = function.__qualname__.split(".")[-2:][0]
+    parent = ("super().__init__", f"super({owner}, self).__init__")
     uses = sum(isinstance(node, ast.Name) and node.id == name for node in ast.walk(tree))
     passed = sum(
         isinstance(keyword.value, ast.Name) and keyword.arg is None and keyword.value.id == name
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and re.fullmatch(r"super\(.*\)\.__init__", ast.unparse(node.func))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in parent
         for keyword in node.keywords
     )
     return uses == passed == 1
