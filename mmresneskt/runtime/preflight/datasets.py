@@ -79,10 +79,10 @@ def check_datasets(runner: Runner, what: str) -> None:
     They are built by this, once, as the runner would build them a moment later.
 
     Raises:
-        UserError: see :func:`part_problems`.
+        UserError: see :func:`part_problems`; of the first part with errors.
     """
-    parts = ("train", "val") if what == "train" else ("test",)
-    report(dataset_problems(runner.cfg, parts, lambda key: getattr(runner, key).dataset))
+    for part in ("train", "val") if what == "train" else ("test",):
+        report(dataset_problems(runner.cfg, (part,), lambda key: getattr(runner, key).dataset))
 
 
 def part_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
