@@ -11,6 +11,7 @@ from mmengine.registry import (
     HOOKS,
     LOOPS,
     METRICS,
+    MODELS,
     OPTIM_WRAPPERS,
     PARAM_SCHEDULERS,
     WEIGHT_INITIALIZERS,
@@ -33,6 +34,7 @@ _TAKEN_OUT = {
     HOOKS: ("priority",),
     LOOPS: ("by_epoch", "runner", "dataloader", "evaluator"),
     METRICS: ("metrics",),
+    MODELS: ("bg_cls_weight", "pretrained"),  # by DETR's head, by models of text and images
     OPTIM_WRAPPERS: ("constructor", "paramwise_cfg"),
     PARAM_SCHEDULERS: ("convert_to_iter_based",),
     WEIGHT_INITIALIZERS: ("layer", "override"),
