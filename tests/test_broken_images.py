@@ -1,20 +1,31 @@
 """Broken images: found before OpenCV hides them, skipped within a budget, or named."""
 
+import copy
 import io
 import json
 import struct
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from mmdet.datasets import CocoDataset
+from mmengine.config import ConfigDict
 from mmengine.dataset import RepeatDataset
 from mmengine.registry import DefaultScope
 from mmpretrain.datasets import CustomDataset
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mmresneskt.runtime.broken_images import LIST, Budget, Skips, UnusableImage, count_images, guard
+from mmresneskt.runtime.broken_images import (
+    LIST,
+    Budget,
+    Skips,
+    UnusableImage,
+    count_images,
+    guard,
+    guard_images,
+)
 from mmresneskt.runtime.images import MAX_PIXELS, CorruptImage, check_image, decode_image
 
 from .helpers import run_tool
@@ -58,6 +69,13 @@ def test_whole_images_pass_and_truncated_ones_do_not(format, options):
     for share in (0, 0.3, 0.7, 0.95):
         with pytest.raises(CorruptImage):
             decode_image(whole[: int(share * len(whole))])
+
+
+def test_pixels_that_spell_a_word_stand_for_no_end():
+    whole = encoded("BMP")
+    for cut in (whole[:-100] + b"none", whole[:-100] + b"None"):
+        with pytest.raises(CorruptImage, match="truncated"):
+            check_image(cut)
 
 
 def test_what_is_no_image_is_told():
@@ -179,6 +197,29 @@ def test_an_evaluation_stops_at_the_first(tmp_path):
         guard(dataset, None)
         with pytest.raises(UnusableImage, match=r"h\.jpg .*evaluation could not be compared"):
             epoch_of(dataset, 0)
+
+
+def test_an_evaluation_with_the_trainings_settings_is_an_evaluation(tmp_path):
+    root = folder_with(tmp_path, broken="h")
+
+    def settings():
+        return ConfigDict(batch_size=2, dataset=dict(data_root=str(root / "images")))
+
+    cfg = ConfigDict(train_dataloader=settings(), val_cfg=dict(train_dataloader=settings()))
+    runner = SimpleNamespace(
+        cfg=cfg,
+        work_dir=tmp_path,
+        _resume=False,
+        _val_dataloader=settings(),
+        _test_dataloader=None,
+        register_hook=lambda hook: None,
+        build_dataloader=lambda loader: DataLoader(dataset_of("mmpretrain", root)),
+    )
+    guard_images(runner, Budget("1"))
+    with pytest.raises(UnusableImage, match="evaluation could not be compared"):
+        epoch_of(runner.build_dataloader(runner._val_dataloader).dataset, 0)
+    for training in (cfg.train_dataloader, copy.deepcopy(cfg.val_cfg.train_dataloader)):
+        assert len(epoch_of(runner.build_dataloader(training).dataset, 0)) == 16
 
 
 def test_processes_count_together(tmp_path):

@@ -9,7 +9,8 @@ from mmengine.config import Config
 
 from mmresneskt.runtime.config.keywords import keywords
 from mmresneskt.runtime.config.load import load_config
-from mmresneskt.runtime.preflight import find_problems
+from mmresneskt.runtime.config.tree import nodes, settings
+from mmresneskt.runtime.preflight import find_problems, missing_data
 from mmresneskt.runtime.preflight.disk import room_for_checkpoints
 
 from .check_config_mistakes import make_data, named
@@ -55,10 +56,50 @@ class Keeps(Parent):
         super().__init__(**rest)
 
 
+class NamesItself(Parent):
+    def __init__(self, three, **rest):
+        super(NamesItself, self).__init__(**rest)  # noqa: UP008
+
+
+class PassesOver(PassesOn):
+    def __init__(self, **rest):
+        super(PassesOn, self).__init__(**rest)
+
+
 def test_what_a_constructor_takes():
-    assert set(keywords(PassesOn)) == {"one", "two", "three"}
+    assert set(keywords(PassesOn)) == set(keywords(NamesItself)) == {"one", "two", "three"}
+    assert keywords(PassesOver) is None  # it has no "three"
     assert keywords(Keeps) is None
     assert keywords(torch.nn.Conv2d)["stride"].default == 1
+
+
+def test_what_is_in_a_config_comes_with_its_key_outer_first():
+    cfg = Config(dict(a=1, b=dict(c=[dict(d=(2, 3)), 4], e=dict())))
+    assert [key for key, _ in nodes(cfg)] == ["", "b", "b.c.0", "b.e"]
+    assert dict(settings(cfg)) == {"a": 1, "b.c": cfg.b.c, "b.c.0.d": (2, 3)}
+    for key, node in nodes(cfg):  # what is put in on the way is walked too
+        if key == "b":
+            node.c = []
+            node.f = dict()
+    assert [key for key, _ in nodes(cfg)] == ["", "b", "b.e", "b.f"]
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("faster_rcnn_resneskt50_voc", "a list of image names in a folder like Pascal VOC's"),
+        ("faster_rcnn_resneskt50", "https://cocodataset.org"),
+        ("resneskt50_imagenet10", "made by `mmresneskt prepare-imagenet10`"),
+        ("resneskt50_folder", "a folder of class folders"),
+        ("faster_rcnn_resneskt_parcels", None),
+        ("resneskt_parcels10", None),
+    ],
+)
+def test_missing_data_is_told_with_its_source(name, source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = list(missing_data(load_config(str(ROOT / f"configs/{name}.py")), ("train", "val")))
+    assert len(found) == (source is not None)
+    assert all(source in finding.message for finding in found)
 
 
 def test_room_for_checkpoints(tmp_path):

@@ -11,10 +11,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmresneskt.runtime.distributed import prepare
+from mmresneskt.runtime.distributed import prepare, replace_sync_bn
 from mmresneskt.runtime.fault_tolerance.resume import set_resume
 from mmresneskt.runtime.pictures.curves import read_scalars
-from mmresneskt.runtime.sync_bn import replace_sync_bn
 
 from .helpers import ROOT, run_tool
 from .processes import CLASSIFIER, DETECTOR, finish, parameters, record, start, train, write

@@ -11,6 +11,7 @@
 _base_ = "train_and_test.py"
 
 data_root = "data/imagenet10"
+data_source = "it is made by `mmresneskt prepare-imagenet10`"
 data_preprocessor = dict(
     num_classes=10, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
 )

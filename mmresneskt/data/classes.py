@@ -8,6 +8,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from mmresneskt.runtime.config.datasets import leaves
+from mmresneskt.runtime.config.tree import nodes
 from mmresneskt.runtime.errors import UserError
 
 from .embedded import embedded
@@ -57,9 +58,9 @@ def set_trained_classes(cfg: Config, classes: tuple[str, ...] | None) -> None:
 
 
 def _set_number(cfg: Config, number: int) -> None:
-    _set_everywhere(cfg.model, "num_classes", number)
-    if "num_classes" in (cfg.get("data_preprocessor") or {}):
-        cfg.data_preprocessor.num_classes = number
+    for _, node in nodes([cfg.model, cfg.get("data_preprocessor")]):
+        if "num_classes" in node:
+            node["num_classes"] = number
 
 
 def _type(dataset: ConfigDict) -> str:
@@ -87,7 +88,7 @@ def _is_folder_of_classes(dataset: ConfigDict) -> bool:
 def _from_folders(found: dict[str, ConfigDict]) -> list[str] | None:
     """Names of the class folders, which must be the same in every dataset.
 
-    None where there are none to read; whether the data is there is check_data's question.
+    None where there are none to read: missing data is told of by the checks before a run.
     """
     first_key, classes = None, None
     for key, dataset in found.items():
@@ -117,14 +118,3 @@ def _from_folders(found: dict[str, ConfigDict]) -> list[str] | None:
                 f"have the same folders"
             )
     return classes
-
-
-def _set_everywhere(node: object, key: str, value: int) -> None:
-    if isinstance(node, dict):
-        if key in node:
-            node[key] = value
-        for child in node.values():
-            _set_everywhere(child, key, value)
-    elif isinstance(node, (list, tuple)):
-        for child in node:
-            _set_everywhere(child, key, value)

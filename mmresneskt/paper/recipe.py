@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from mmengine.registry import DATASETS
 
 from mmresneskt.runtime.building import scope_of
 from mmresneskt.runtime.config.datasets import leaves
+from mmresneskt.runtime.config.tree import nodes
 from mmresneskt.runtime.errors import UserError, explain
 
 # what a result depends on; the rest is how it is logged and kept
@@ -66,10 +68,9 @@ def fingerprint(cfg: Config, data: Data, evaluated_on: str) -> str:
 
 
 def _plain(node: object, places: tuple[str, ...] = ("data_root",)) -> object:
-    """The same without places and without what makes no difference."""
-    if isinstance(node, dict):
-        left_out = (*_INDIFFERENT, *places)
-        return {key: _plain(value, places) for key, value in node.items() if key not in left_out}
-    if isinstance(node, (list, tuple)):
-        return [_plain(value, places) for value in node]
+    """A copy without places and without what makes no difference."""
+    node = copy.deepcopy(node)
+    for _, part in nodes(node):
+        for name in (*_INDIFFERENT, *places):
+            part.pop(name, None)
     return node

@@ -84,7 +84,11 @@ def guard_images(runner: Runner, budget: Budget | None = None) -> None:
             runner.cfg.get("train_dataloader"),
             (runner.cfg.get("val_cfg") or {}).get("train_dataloader"),
         )
-        trains = budget is not None and dataloader in trained_on
+        # by identity: an evaluation may have settings equal to the training's. A loop gets a
+        # copy of the loader that it adds, which is found by being equal
+        evaluated = (runner._val_dataloader, runner._test_dataloader)
+        trains = dataloader in trained_on and not any(dataloader is other for other in evaluated)
+        trains = trains and budget is not None
         guard(loader.dataset, Skips(file, budget, count_images(loader.dataset)) if trains else None)
         return loader
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
+import logging
 from collections.abc import Iterator
 
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.model import is_model_wrapper
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import MODELS, DefaultScope, Registry
 from mmengine.utils import import_modules_from_strings
 from torch import nn
 
@@ -34,10 +36,39 @@ def build(cfg: Config, part: ConfigDict) -> nn.Module:
         return MODELS.build(copy.deepcopy(part))  # some constructors take keys out of it
 
 
-def find_class(cfg: Config, name: str) -> type | None:
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without what is printed and logged while something is built on trial."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+
+
+def build_model(cfg: Config, part: ConfigDict) -> nn.Module:
+    """``cfg.model`` or a part of it, without memory where that is possible."""
+    try:
+        return build_on_meta(cfg, part)
+    except Exception:  # some constructors compute with what they make
+        with quiet():
+            return build(cfg, part)
+
+
+def build_on_meta(cfg: Config, part: ConfigDict) -> nn.Module:
+    """``cfg.model`` or a part of it, without memory for its weights."""
+    with quiet(), torch.device("meta"):
+        return build(cfg, part)
+
+
+def find_class(cfg: Config, kind: str | type | None, registry: Registry = MODELS) -> type | None:
     """The class that a config means by a type, None where none is registered."""
-    with scope_of(cfg), MODELS.switch_scope_and_registry(None) as registry:
-        return registry.get(name)
+    if not isinstance(kind, str):
+        return kind
+    with scope_of(cfg), registry.switch_scope_and_registry(None) as scoped:
+        return scoped.get(kind)
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

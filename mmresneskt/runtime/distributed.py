@@ -8,8 +8,19 @@ import torch
 from mmengine.config import Config
 from torch import distributed
 
+from .config.tree import nodes
 from .launcher import is_main_process
-from .sync_bn import replace_sync_bn
+
+
+def replace_sync_bn(model: object) -> int:
+    """Turn the synchronized norms of a config into BN, in place; return how many there were.
+
+    On CPUs SyncBN cannot run; mmcv's MMSyncBN cannot even be built by a single process.
+    """
+    found = [node for _, node in nodes(model) if node.get("type") in ("SyncBN", "MMSyncBN")]
+    for norm in found:
+        norm["type"] = "BN"
+    return len(found)
 
 
 def close_group() -> None:

@@ -20,6 +20,8 @@ class ParcelCropsDataset(CustomDataset):
         Others: as in MMPretrain's CustomDataset.
     """
 
+    makes_its_files = True
+
     def __init__(
         self,
         num_images: int,

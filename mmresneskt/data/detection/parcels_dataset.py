@@ -22,6 +22,7 @@ class ParcelsDataset(CocoDataset):
         Others: as in MMDetection's CocoDataset.
     """
 
+    makes_its_files = True
     METAINFO = dict(classes=tuple(KINDS))
 
     def __init__(

@@ -47,6 +47,8 @@ class VOCFolderDataset(XMLDataset):
         Others: as in MMDetection's XMLDataset.
     """
 
+    source_hint = "it is a list of image names in a folder like Pascal VOC's"
+
     def _join_prefix(self) -> None:
         super()._join_prefix()
         if not self._metainfo.get("classes"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mmengine.config import ConfigDict
 
+from mmresneskt.runtime.config.tree import nodes
+
 _INPUT = ("in_channels", "in_channel")
 
 
@@ -29,7 +31,7 @@ def set_channels(holder: ConfigDict, old: list[int], new: list[int]) -> None:
                 raise ValueError(f"neck.{key} is not the channels of the backbone's maps, {old}")
             return
     heads = [v for k, v in holder.items() if k not in ("backbone", "neck", "data_preprocessor")]
-    if not sum(_replace(head, old, new) for head in heads):
+    if not _replace(heads, old, new):
         raise ValueError(f"no head has in_channels for the backbone's maps, {old}")
 
 
@@ -42,17 +44,14 @@ def _renewed(value: object, old: list[int], new: list[int]) -> object:
     return new[::-1] if list(value) == old[::-1] else None
 
 
-def _replace(node: object, old: list[int], new: list[int]) -> int:
+def _replace(heads: list, old: list[int], new: list[int]) -> int:
     """Replace wherever the old channels come in; return how often."""
-    if isinstance(node, (list, tuple)):
-        return sum(_replace(item, old, new) for item in node)
-    if not isinstance(node, dict):
-        return 0
     count = 0
-    keys = (*_INPUT, "out_channels") if "roi_layer" in node else _INPUT
-    for key, value in node.items():
-        renewed = _renewed(value, old, new) if key in keys else None
-        if renewed is not None:
-            node[key] = renewed
-        count += _replace(value, old, new) if renewed is None else 1
+    for _, node in nodes(heads):
+        keys = (*_INPUT, "out_channels") if "roi_layer" in node else _INPUT
+        for key in keys:
+            renewed = _renewed(node[key], old, new) if key in node else None
+            if renewed is not None:
+                node[key] = renewed
+                count += 1
     return count

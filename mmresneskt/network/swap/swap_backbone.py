@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 import difflib
-import inspect
 
 from mmengine.config import Config, ConfigDict
 
 from mmresneskt.runtime.building import find_class
+from mmresneskt.runtime.config.keywords import some_keywords, value_of
 from mmresneskt.runtime.config.maps import Map, maps_of
 
 from .backbones import BACKBONES, Backbone
@@ -92,7 +92,7 @@ def _with_names(cfg: Config) -> Config:
 def _settings(
     cfg: Config, new: Backbone, old: ConfigDict, old_class: type, weights: str | None
 ) -> ConfigDict:
-    had = _arguments(old_class)
+    had = some_keywords(old_class)
     names = _KEPT + (_KEPT_OF_STAGES if {"strides", "dilations"} <= had.keys() else ())
     wanted = {name: old[name] for name in names if name in old}
 
@@ -103,9 +103,10 @@ def _settings(
         wanted["conv_cfg"] = old.conv_cfg
     wanted["norm_cfg"] = {**norm, "requires_grad": True}
     wanted["norm_cfg"].pop("eps", None)  # was that of the old weights; PyTorch refuses 0
-    frozen = old.get("frozen_stages", had.get("frozen_stages", -1)) if weights else -1
+    frozen = value_of(old, "frozen_stages", old_class) if weights else None
+    frozen = -1 if frozen is None else frozen
     wanted["frozen_stages"] = frozen if new.whole else min(frozen, 0)
-    wanted["norm_eval"] = bool(weights and old.get("norm_eval", had.get("norm_eval", False)))
+    wanted["norm_eval"] = bool(weights and value_of(old, "norm_eval", old_class))
     if weights:
         wanted["init_cfg"] = dict(type=new.initializer, checkpoint=weights)
         wanted.update(new.with_weights)
@@ -116,19 +117,9 @@ def _settings(
         new_class = None
     if new_class is None:
         raise ValueError(f"{new.label} needs {new.settings['type']}, which is not installed")
-    accepted = _arguments(new_class)
+    accepted = some_keywords(new_class)
     kept = {name: value for name, value in wanted.items() if name in accepted}
     return ConfigDict({**new.settings, **new.by_library.get(cfg.get("default_scope"), {}), **kept})
-
-
-def _arguments(cls: type) -> dict[str, object]:
-    """Arguments of a class, those that it hands on to its parents included: name, default."""
-    found: dict[str, object] = {}
-    for parent in cls.__mro__[:-1]:
-        if "__init__" in vars(parent):
-            for parameter in inspect.signature(parent.__init__).parameters.values():
-                found.setdefault(parameter.name, parameter.default)
-    return found
 
 
 def _choose_maps(

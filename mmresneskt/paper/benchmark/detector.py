@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 
 from mmresneskt.runtime.building import build, scope_of
-from mmresneskt.runtime.sync_bn import replace_sync_bn
+from mmresneskt.runtime.distributed import replace_sync_bn
 
 from .variants import LAYOUTS
 

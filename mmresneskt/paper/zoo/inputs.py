@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from mmdet.structures import ReIDDataSample
 from mmdet.testing import demo_mm_inputs, demo_mm_proposals, demo_track_inputs
 from mmengine.config import Config
+
+from mmresneskt.runtime.config.tree import nodes
 
 _SHAPE = (3, 128, 128)
 _LARGER = (3, 256, 256)  # for models that choose 900 queries among all positions
@@ -19,7 +19,8 @@ def synthetic_batch(cfg: Config) -> dict:
     """Two images, or one video of two frames, as a data loader gives them."""
     kind = cfg.model.get("data_preprocessor", {}).get("type", "")
     # demo_mm_inputs draws a map of classes as bytes
-    classes = min(*(list(_numbers_of_classes(cfg.model)) or [1]), 255)
+    numbers = [node.get("num_classes") for _, node in nodes(cfg.model)]
+    classes = min([255, *(number for number in numbers if isinstance(number, int))])
     if kind.startswith("ReID"):
         return _people(classes)
     if kind.startswith("Track"):
@@ -51,14 +52,3 @@ def _people(classes: int) -> dict:
     sample = ReIDDataSample(metainfo=dict(img_shape=_PERSON, ori_shape=_PERSON))
     sample.set_gt_label([label % classes for label in (0, 0, 1, 1)])
     return dict(inputs=[images], data_samples=[sample])
-
-
-def _numbers_of_classes(node: object) -> Iterator[int]:
-    if isinstance(node, dict):
-        if isinstance(node.get("num_classes"), int):
-            yield node["num_classes"]
-        for child in node.values():
-            yield from _numbers_of_classes(child)
-    elif isinstance(node, (list, tuple)):
-        for child in node:
-            yield from _numbers_of_classes(child)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
 from torch import nn
 
 from mmresneskt.network.spatial_kernel_attention import SpatialKernelAttention
 from mmresneskt.runtime.building import scope_of
-from mmresneskt.runtime.sync_bn import replace_sync_bn
+from mmresneskt.runtime.config.tree import nodes
+from mmresneskt.runtime.distributed import replace_sync_bn
 
 from .inputs import synthetic_batch
 
@@ -81,13 +82,10 @@ def _predict(model: nn.Module, batch: dict) -> None:
         assert len(results) == 1, f"{len(results)} results for one image"
 
 
-def _leave_out_downloads(node: object) -> None:
+def _leave_out_downloads(model: ConfigDict) -> None:
     """Weights of teachers and other parts, which have nothing to do with the swap."""
-    if isinstance(node, dict):
-        if "teacher_ckpt" in node:
-            node["teacher_ckpt"] = None
-        if isinstance(node.get("init_cfg"), dict) and node["init_cfg"]["type"] == "Pretrained":
-            del node["init_cfg"]
-        node = list(node.values())
-    for child in node if isinstance(node, (list, tuple)) else ():
-        _leave_out_downloads(child)
+    for _, part in nodes(model):
+        if "teacher_ckpt" in part:
+            part["teacher_ckpt"] = None
+        if isinstance(part.get("init_cfg"), dict) and part["init_cfg"]["type"] == "Pretrained":
+            del part["init_cfg"]

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 from mmengine.config import Config, ConfigDict
+
+from .tree import nodes
 
 PARTS = ("train", "val", "test")
 
 
 def datasets(cfg: Config) -> dict[str, ConfigDict]:
     """Each dataset of a config by its dotted key, wrappers' inner datasets included."""
-    found: dict[str, ConfigDict] = {}
-
-    def add(key: str, dataset: ConfigDict) -> None:
-        found[key] = dataset
-        if dataset.get("dataset"):
-            add(f"{key}.dataset", dataset.dataset)
-        for index, part in enumerate(dataset.get("datasets") or ()):
-            add(f"{key}.datasets.{index}", part)
-
-    for key, loader in dataloaders(cfg).items():
-        if loader.get("dataset"):
-            add(f"{key}.dataset", loader.dataset)
-    return found
+    return {
+        key: node
+        for loader_key, loader in dataloaders(cfg).items()
+        for key, node in nodes(loader, loader_key)
+        if node and re.fullmatch(r"(\.dataset|\.datasets\.\d+)+", key.removeprefix(loader_key))
+    }
 
 
 def leaves(cfg: Config) -> dict[str, ConfigDict]:
@@ -31,7 +28,7 @@ def leaves(cfg: Config) -> dict[str, ConfigDict]:
 
 
 def dataloaders(cfg: Config) -> dict[str, ConfigDict]:
-    """The loaders of a config by key, that of TrainAndTestLoop included."""
+    """The loaders of a config by key, the one that a loop of ``val_cfg`` adds included."""
     found = {f"{part}_dataloader": cfg.get(f"{part}_dataloader") for part in PARTS}
     found["val_cfg.train_dataloader"] = (cfg.get("val_cfg") or {}).get("train_dataloader")
     return {key: loader for key, loader in found.items() if loader}

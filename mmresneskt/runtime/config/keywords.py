@@ -7,6 +7,8 @@ import functools
 import inspect
 import textwrap
 
+from mmengine.config import ConfigDict
+
 
 @functools.cache
 def keywords(function: object) -> dict[str, inspect.Parameter] | None:
@@ -25,6 +27,12 @@ def keywords(function: object) -> dict[str, inspect.Parameter] | None:
 def some_keywords(function: object) -> dict[str, inspect.Parameter]:
     """Those that are certain, where ``**kwargs`` may take others."""
     return _gathered(function)[0]
+
+
+def value_of(part: ConfigDict, name: str, cls: object) -> object:
+    """A setting of a part, or its default in the part's class; None where there is neither."""
+    default = getattr(some_keywords(cls).get(name), "default", None)
+    return part.get(name, None if default is inspect.Parameter.empty else default)
 
 
 def _gathered(function: object) -> tuple[dict[str, inspect.Parameter], bool]:
@@ -64,11 +72,14 @@ def _only_passed_on(function: object, name: str) -> bool:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
         return False
+    # another class's name there would pass over a parent
+    owner = function.__qualname__.split(".")[-2:][0]
+    parent = ("super().__init__", f"super({owner}, self).__init__")
     uses = sum(isinstance(node, ast.Name) and node.id == name for node in ast.walk(tree))
     passed = sum(
         isinstance(keyword.value, ast.Name) and keyword.arg is None and keyword.value.id == name
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in parent
         for keyword in node.keywords
     )
     return uses == passed == 1

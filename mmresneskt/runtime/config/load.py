@@ -10,6 +10,7 @@ from mmengine.config import Config, ConfigDict
 from ..errors import UserError
 from .datasets import PARTS, dataloaders, leaves
 from .installed import find_config
+from .tree import nodes
 
 
 def load_config(
@@ -68,9 +69,16 @@ def _evaluators(cfg: Config) -> list[ConfigDict | list]:
 def _move(node: object, old: str, new: str) -> None:
     """Put the paths in a folder into another; ``data/VOC2012`` is not in ``data/VOC``."""
     old = old.rstrip("/")
-    for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
-        if isinstance(value, (dict, list)):
-            _move(value, old, new)
-        elif value == old or (isinstance(value, str) and value.startswith(f"{old}/")):
-            rest = value[len(old) :].lstrip("/")
-            node[key] = f"{new.rstrip('/')}/{rest}" if rest else new
+
+    def moved(value: object) -> object:
+        if isinstance(value, list):
+            return [moved(item) for item in value]
+        if not isinstance(value, str) or not f"{value}/".startswith(f"{old}/"):
+            return value
+        rest = value[len(old) :].lstrip("/")
+        return f"{new.rstrip('/')}/{rest}" if rest else new
+
+    for _, part in nodes(node):
+        for name, value in part.items():
+            if isinstance(value, (str, list)):
+                part[name] = moved(value)

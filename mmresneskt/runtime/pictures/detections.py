@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from mmengine.dataset import BaseDataset, pseudo_collate
 from torch import nn
+
+from .boxes import draw_boxes
 
 
 def draw_detections(
@@ -41,14 +43,14 @@ def draw_detections(
         with torch.no_grad():
             result = model.test_step(pseudo_collate([dataset[index]]))[0].pred_instances.cpu()
         image = cv2.imread(info["img_path"])[..., ::-1]
-        truth = [(b["bbox"], classes[b["bbox_label"]]) for b in info["instances"]]
-        found = [
-            (box.tolist(), f"{classes[label]} {score:.2f}")
-            for box, label, score in zip(result.bboxes, result.labels, result.scores)
-            if score >= score_thr
-        ]
-        _draw(axes[0, column], image, truth, "lime", "ground truth")
-        _draw(axes[1, column], image, found, "orange", "detected")
+        truth = info["instances"]
+        labels = [box["bbox_label"] for box in truth]
+        texts = [classes[label] for label in labels]
+        drawn = draw_boxes(image, [box["bbox"] for box in truth], labels, texts)
+        _show(axes[0, column], drawn, "ground truth")
+        found = result[result.scores >= score_thr]
+        texts = [f"{classes[n]} {score:.2f}" for n, score in zip(found.labels, found.scores)]
+        _show(axes[1, column], draw_boxes(image, found.bboxes, found.labels, texts), "detected")
     model.train(training)
     out_file = Path(out_file)
     out_file.parent.mkdir(parents=True, exist_ok=True)
@@ -56,16 +58,7 @@ def draw_detections(
     return out_file
 
 
-def _draw(axes: Axes, image, boxes: list[tuple[Sequence[float], str]], color: str, title: str):
-    axes.imshow(image)
+def _show(axes: Axes, picture: np.ndarray, title: str) -> None:
+    axes.imshow(picture)
     axes.set_title(title, fontsize=9)
     axes.axis("off")
-    for (x1, y1, x2, y2), text in boxes:
-        axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=color, lw=1.5))
-        axes.text(
-            *(x1, y1 - 1, text),
-            fontsize=7,
-            va="bottom",
-            clip_on=True,
-            bbox=dict(facecolor=color, alpha=0.8, pad=0.8, lw=0),
-        )

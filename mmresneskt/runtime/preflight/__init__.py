@@ -10,7 +10,7 @@ from .build import model_of, unbuildable
 from .datasets import annotation_problems, check_datasets, dataset_problems, part_problems
 from .disk import room_for_checkpoints
 from .files import missing_checkpoints, missing_data
-from .findings import Finding, report
+from .findings import Finding, has_error, report
 from .model import frozen_without_weights, unmatched_weights, wrong_channels
 from .names import misspelt
 from .values import out_of_range
@@ -53,16 +53,9 @@ def find_problems(
         findings += wrong_channels(cfg)
         findings += frozen_without_weights(cfg, model)
         findings += unmatched_weights(cfg, model)
-        if not any(finding.level == "error" for finding in findings):
+        if not has_error(findings):
             findings += room_for_checkpoints(cfg, model)
     return findings
-
-
-def has_error(findings: list[Finding], key: str) -> bool:
-    """Whether an error is at the dotted key or below it."""
-    return any(
-        f.level == "error" and (f.key == key or f.key.startswith(f"{key}.")) for f in findings
-    )
 
 
 def _new(later: Iterator[Finding], findings: list[Finding]) -> list[Finding]:

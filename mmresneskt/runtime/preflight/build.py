@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
-import logging
 from collections.abc import Callable, Iterator
 
 import torch
@@ -13,42 +10,17 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS, METRICS, OPTIMIZERS, PARAM_SCHEDULERS, TRANSFORMS
 from torch import nn
 
-from ..building import build, scope_of
+from ..building import build_model, build_on_meta, quiet, scope_of
 from ..config.keywords import keywords
-from ..config.tree import Part, parts
+from ..config.parts import Part, parts
+from ..config.tree import nodes
+from ..distributed import replace_sync_bn
 from ..errors import explain
-from ..sync_bn import replace_sync_bn
 from .blame import blame, causes
-from .files import NO_FILES
+from .files import makes_its_files
 from .findings import Finding, warning
 
 _OF_DATA = ("ann_file", "gt_folder", "seg_prefix", "backend_args")
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Without what is printed and logged while something is built on trial."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.disable(before)
-
-
-def build_model(cfg: Config, part: ConfigDict) -> nn.Module:
-    """``cfg.model`` or a part of it, without memory for its weights where that is possible."""
-    try:
-        return _build_on_meta(cfg, part)
-    except Exception:  # some constructors compute with what they make
-        with quiet():
-            return build(cfg, part)
-
-
-def _build_on_meta(cfg: Config, part: ConfigDict) -> nn.Module:
-    with quiet(), torch.device("meta"):
-        return build(cfg, part)
 
 
 def unbuildable(cfg: Config) -> Iterator[Finding]:
@@ -57,23 +29,23 @@ def unbuildable(cfg: Config) -> Iterator[Finding]:
     Datasets are built without reading their data.
     """
     with scope_of(cfg), quiet():
-        found = list(parts(cfg))
         yield from _optimization(cfg)
-        for part in found:
+        for part in parts(cfg):
+            registry = part.registries[0]
             # those inside another are built with it, and may be another library's
-            if part.registries[0] is TRANSFORMS and ".transforms." not in part.key:
+            if registry is TRANSFORMS and ".transforms." not in part.key:
                 yield from _tried(part.key, part.cfg, TRANSFORMS.build)
-            if METRICS in part.registries and "metrics" not in part.cfg:
+            elif registry is METRICS and "metrics" not in part.cfg:
                 yield from _metric(part)
-        for part in found:
-            if part.registries[0] is DATASETS and _is_lazy(part):
+            elif registry is DATASETS and _is_lazy(part):
                 yield from _tried(part.key, part.cfg, _build_lazily)
 
 
 def _is_lazy(part: Part) -> bool:
     """Whether it can be built without reading data; wrappers would have theirs read it."""
     wraps = "dataset" in part.cfg or "datasets" in part.cfg
-    return not wraps and part.type not in NO_FILES and "lazy_init" in (keywords(part.find()) or {})
+    kind = part.find()
+    return not wraps and not makes_its_files(kind) and "lazy_init" in (keywords(kind) or {})
 
 
 def model_of(cfg: Config) -> tuple[nn.Module | None, list[Finding]]:
@@ -88,19 +60,16 @@ def model_of(cfg: Config) -> tuple[nn.Module | None, list[Finding]]:
         if any(isinstance(cause, OSError) for cause in causes(failure)):  # it downloads something
             return None, [warning("model", f"it was not built: {explain(failure)}")]
         with quiet():
-            return None, [blame(failure, "model", whole, lambda part: _build_on_meta(cfg, part))]
+            return None, [blame(failure, "model", whole, lambda part: build_on_meta(cfg, part))]
 
 
 def _tried(key: str, part: ConfigDict, make: Callable) -> Iterator[Finding]:
-    def make_copy(cfg: ConfigDict) -> object:
-        return make(copy.deepcopy(cfg))
-
     try:
-        make_copy(part)
+        make(copy.deepcopy(part))
     except (ImportError, OSError):  # what is missing is told where files and versions are asked for
         return
     except Exception as failure:
-        yield blame(failure, key, part, make_copy)
+        yield blame(failure, key, part, make)
 
 
 def _metric(part: Part) -> Iterator[Finding]:
@@ -133,9 +102,6 @@ def _optimization(cfg: Config) -> Iterator[Finding]:
         given = {k: v for k, v in part.items() if k != "convert_to_iter_based"}
         return PARAM_SCHEDULERS.build({**given, "optimizer": make_optimizer(optimizer)})
 
-    schedulers = cfg.get("param_scheduler") or []
-    if isinstance(schedulers, list):
-        for index, scheduler in enumerate(schedulers):
-            yield from _tried(f"param_scheduler.{index}", scheduler, make_scheduler)
-    elif "type" in schedulers:
-        yield from _tried("param_scheduler", schedulers, make_scheduler)
+    for key, scheduler in nodes(cfg.get("param_scheduler"), "param_scheduler"):
+        if "type" in scheduler:
+            yield from _tried(key, scheduler, make_scheduler)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..images import MAX_PIXELS
-from .findings import Finding, error, warning
+from .findings import Counted, Finding, error
 
 _MOST = 500 * 2**20
 """Bytes of a file that is read; a larger one takes minutes and many times its size in memory."""
@@ -34,152 +33,111 @@ def coco_problems(key: str, file: Path, masks: bool) -> Iterator[Finding]:
     if not isinstance(content, dict):
         yield error(key, f"{file} holds no COCO annotations, but a {type(content).__name__}")
         return
-    for name in ("images", "categories"):
+    content.setdefault("annotations", [])  # MMDetection does without
+    for name in _FIELDS:
         if not isinstance(content.get(name), list):
             yield error(key, f"{file} has no list {name!r}, as COCO's format has it")
             return
-    if not isinstance(content.get("annotations", []), list):
-        yield error(key, f"{file}: its 'annotations' are no list")
-        return
-    problems = _Problems(key, file, masks)
-    images = problems.indexed("images", content["images"], _IMAGE)
-    categories = problems.indexed("categories", content["categories"], _CATEGORY)
-    annotations = content.get("annotations", [])
-    for annotation in problems.indexed("annotations", annotations, _ANNOTATION).values():
-        problems.look_at(annotation, images, categories)
-    yield from problems.findings()
+    problems = Counted()
+    usable = {name: _indexed(problems, name, content[name]) for name in _FIELDS}
+    for annotation in usable["annotations"].values():
+        _look_at(problems, annotation, usable, masks)
+    yield from problems.findings(key, file)
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _identity(value: object) -> bool:
-    return _whole(value) or isinstance(value, str)
-
-
-def _side(value: object) -> bool:
-    return isinstance(value, (int, float)) and 1 <= value <= MAX_PIXELS
-
-
-def _text(value: object) -> bool:
-    return isinstance(value, str) and value != "" and "\0" not in value
-
-
-def _number(value: object) -> bool:
-    real = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return real and abs(value) < 1e18  # neither inf nor NaN, and within what numpy holds
-
-
-def _box(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(map(_number, value))
-
-
-_Fields = dict[str, tuple[Callable[[object], bool], str]]
-_IMAGE: _Fields = {
-    "id": (_identity, "a number or text"),
-    "file_name": (_text, "text"),
-    "height": (_side, "a number of pixels"),
-    "width": (_side, "a number of pixels"),
-}
-_CATEGORY: _Fields = {"id": (_whole, "a whole number"), "name": (_text, "text")}
-_ANNOTATION: _Fields = {
-    "id": (_identity, "a number or text"),
-    "image_id": (_identity, "a number or text"),
-    "category_id": (_whole, "a whole number"),
-    "bbox": (_box, "[left, top, width, height] in numbers"),
-    "area": (_number, "a number"),
+_NUMBER = (int, float)
+_ID = ((int, str), "a number or text")
+_TEXT = ((str,), "text")
+_WHOLE = ((int,), "a whole number")
+_SIDE = (_NUMBER, "a number of pixels")
+# what each entry must have: its type, and how that is said
+_FIELDS: dict[str, dict[str, tuple[tuple[type, ...], str]]] = {
+    "images": {"id": _ID, "file_name": _TEXT, "height": _SIDE, "width": _SIDE},
+    "categories": {"id": _WHOLE, "name": _TEXT},
+    "annotations": {
+        "id": _ID,
+        "image_id": _ID,
+        "category_id": _WHOLE,
+        "bbox": ((list,), "[left, top, width, height] in numbers"),
+        "area": (_NUMBER, "a number"),
+    },
 }
 
 
-class _Problems:
-    """Kinds of problems with how many entries have them, and the first."""
+def _fits(value: object, types: tuple[type, ...], field: str = "") -> bool:
+    if not isinstance(value, types) or isinstance(value, bool):
+        return False
+    if isinstance(value, str):
+        return value != "" and "\0" not in value
+    if isinstance(value, list):
+        return len(value) == 4 and all(_fits(number, _NUMBER) for number in value)
+    if field in ("height", "width"):
+        return 1 <= value <= MAX_PIXELS
+    return abs(value) < 1e18  # neither inf nor NaN, and within what numpy holds
 
-    def __init__(self, key: str, file: Path, masks: bool) -> None:
-        self.key, self.file, self.masks = key, file, masks
-        self.first: dict[tuple[str, str], str] = {}
-        self.count: Counter[tuple[str, str]] = Counter()
 
-    def add(self, level: str, kind: str, first: str) -> None:
-        self.first.setdefault((level, kind), first)
-        self.count[level, kind] += 1
-
-    def findings(self) -> Iterator[Finding]:
-        for (level, kind), first in self.first.items():
-            make = error if level == "error" else warning
-            count = self.count[level, kind]
-            yield make(self.key, f"{self.file}: {count} {kind}, the first: {first}")
-
-    def indexed(self, name: str, entries: list, fields: _Fields) -> dict[int, dict]:
-        """The entries that have all that they need, by their ids."""
-        found: dict[int, dict] = {}
-        for number, entry in enumerate(entries):
-            where = f"{name}[{number}]"
-            if not isinstance(entry, dict):
-                self.add("error", f"{name} that are no dictionaries", where)
-                continue
-            whole = True
-            for field, (fits, wanted) in fields.items():
-                if field not in entry:
-                    self.add("error", f"{name} without {field!r}", where)
-                    whole = False
-                elif not fits(entry[field]):
-                    value = repr(entry[field])[:60]
-                    kind = f"{name} of which {field!r} is not {wanted}"
-                    self.add("error", kind, f"{where} with {value}")
-                    whole = False
-            if not whole:
-                continue
-            if entry["id"] in found:
-                self.add("error", f"{name} with the id of another", f"{where}, id {entry['id']}")
+def _indexed(problems: Counted, name: str, entries: list) -> dict[object, dict]:
+    """The entries that have all that they need, by their ids."""
+    found: dict[object, dict] = {}
+    for number, entry in enumerate(entries):
+        where = f"{name}[{number}]"
+        if not isinstance(entry, dict):
+            problems.add("error", f"{name} that are no dictionaries", where)
+            continue
+        whole = True
+        for field, (types, wanted) in _FIELDS[name].items():
+            if not _fits(entry.get(field), types, field):
+                whole = False
+                there = f"of which {field!r} is not {wanted}"
+                kind = there if field in entry else f"without {field!r}"
+                problems.add("error", f"{name} {kind}", f"{where} with {entry.get(field)!r:.60}")
+        if whole and entry["id"] in found:
+            problems.add("error", f"{name} with the id of another", f"{where}, id {entry['id']}")
+        if whole:
             found[entry["id"]] = entry
-        return found
+    return found
 
-    def look_at(self, annotation: dict, images: dict, categories: dict) -> None:
-        """What one annotation says about its image."""
-        where = f"annotation {annotation['id']}"
-        image = images.get(annotation["image_id"])
-        if image is None:
-            unknown = f"{where}, image_id {annotation['image_id']}"
-            self.add("warning", "annotations of images that are not listed", unknown)
-            return
-        if annotation["category_id"] not in categories:
-            unknown = f"{where}, category_id {annotation['category_id']}"
-            self.add("warning", "annotations of categories that are not listed", unknown)
-        if "segmentation" in annotation and not _outline(annotation["segmentation"], image):
-            kind = "annotations with a segmentation that is neither polygons nor RLE"
-            self.add("error" if self.masks else "warning", kind, where)
-        left, top, width, height = annotation["bbox"]
-        if annotation.get("ignore"):
-            return
-        right, bottom = left + width, top + height
-        seen = f"{where} in {image['file_name']}, {annotation['bbox']}"
-        if width < 1 or height < 1 or annotation["area"] <= 0:
-            self.add("warning", "boxes without area, which are left out", seen)
-            return
-        if left >= image["width"] or top >= image["height"] or right <= 0 or bottom <= 0:
-            self.add("warning", "boxes outside their image, which are left out", seen)
-            return
-        if left < -1 or top < -1 or right > image["width"] + 1 or bottom > image["height"] + 1:
-            self.add("warning", "boxes that reach out of their image", seen)
-        if self.masks and not annotation.get("segmentation"):
-            self.add("error", "annotations without the segmentation that 'with_mask' takes", where)
+
+def _look_at(problems: Counted, annotation: dict, usable: dict[str, dict], masks: bool) -> None:
+    """What one annotation says about its image."""
+    where = f"annotation {annotation['id']}"
+    image = usable["images"].get(annotation["image_id"])
+    if image is None:
+        where = f"{where}, image_id {annotation['image_id']}"
+        problems.add("warning", "annotations of images that are not listed", where)
+        return
+    if annotation["category_id"] not in usable["categories"]:
+        kind = "annotations of categories that are not listed"
+        problems.add("warning", kind, f"{where}, category_id {annotation['category_id']}")
+    outline = annotation.get("segmentation")
+    if outline is not None and not _outline(outline, image):
+        kind = "annotations with a segmentation that is neither polygons nor RLE"
+        problems.add("error" if masks else "warning", kind, where)
+    if annotation.get("ignore"):
+        return
+    left, top, width, height = annotation["bbox"]
+    if annotation["area"] <= 0:
+        width = 0  # MMDetection leaves it out too
+    box = (left, top, left + width, top + height)
+    seen = f"{where} in {image['file_name']}, {annotation['bbox']}"
+    used = problems.add_box(box, image["width"], image["height"], seen)
+    if used and masks and not outline:
+        kind = "annotations without the segmentation that 'with_mask' takes"
+        problems.add("error", kind, where)
 
 
 def _outline(value: object, image: dict) -> bool:
     if isinstance(value, list):  # polygons; an empty list is no mask
         return all(
-            isinstance(polygon, list) and len(polygon) % 2 == 0 and all(map(_number, polygon))
+            isinstance(polygon, list)
+            and len(polygon) % 2 == 0
+            and all(_fits(number, _NUMBER) for number in polygon)
             for polygon in value
         )
-    if value is None:
-        return True
-    if not isinstance(value, dict) or not isinstance(value.get("size"), list):
-        return False
-    if value["size"] != [image["height"], image["width"]]:
+    if not isinstance(value, dict) or value.get("size") != [image["height"], image["width"]]:
         return False
     counts = value.get("counts")
     if isinstance(counts, str):
         return True
-    whole = isinstance(counts, list) and all(_whole(c) and c >= 0 for c in counts)
+    whole = isinstance(counts, list) and all(type(c) is int and c >= 0 for c in counts)
     return whole and sum(counts) == math.prod(value["size"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mmengine.config import Config
@@ -12,15 +14,16 @@ from mmengine.dataset import BaseDataset
 from mmengine.fileio import get
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
+from torch.utils.data import Dataset
 
 from ..broken_images import unwrapped
-from ..building import scope_of
-from ..config.datasets import dataloaders, leaves
+from ..building import find_class, quiet, scope_of
+from ..config.datasets import leaves
 from ..config.tree import nodes
 from ..errors import explain
 from ..images import CorruptImage, decode_image
-from .build import quiet
 from .coco_files import coco_problems
+from .files import makes_its_files
 from .findings import Finding, error, report, warning
 from .voc_files import voc_problems
 
@@ -35,15 +38,14 @@ def annotation_problems(cfg: Config, parts: tuple[str, ...]) -> Iterator[Finding
     for key, dataset in leaves(cfg).items():
         if key.split("_")[0] not in parts or dataset.get("backend_args"):
             continue
-        with scope_of(cfg), DATASETS.switch_scope_and_registry(None) as registry:
-            kind = registry.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
+        kind = find_class(cfg, dataset.get("type"), DATASETS)
         root = Path(dataset.get("data_root") or "")
         file = root / str(dataset.get("ann_file") or "")
         if not file.is_file() or file in seen:
             continue
         seen.add(file)
         kinds = [base.__name__ for base in getattr(kind, "__mro__", ())]
-        if "CocoDataset" in kinds and "ParcelsDataset" not in kinds:
+        if "CocoDataset" in kinds and not makes_its_files(kind):
             masks = any(node.get("with_mask") for _, node in nodes(dataset, key))
             yield from coco_problems(f"{key}.ann_file", file, masks)
         elif "XMLDataset" in kinds:
@@ -52,20 +54,23 @@ def annotation_problems(cfg: Config, parts: tuple[str, ...]) -> Iterator[Finding
             yield from voc_problems(f"{key}.ann_file", file, folder)
 
 
-def dataset_problems(cfg: Config, parts: tuple[str, ...]) -> Iterator[Finding]:
-    """Build the datasets of the parts, and look into them as :func:`check_parts` does."""
-    for key, loader in dataloaders(cfg).items():
-        if key.split("_")[0] not in parts or key.startswith("val_cfg"):
+def dataset_problems(
+    cfg: Config, parts: Iterable[str], dataset_of: Callable[[str], Dataset] | None = None
+) -> Iterator[Finding]:
+    """Look into the datasets of the parts by :func:`part_problems`.
+
+    Args:
+        dataset_of: gives the dataset of a loader by the loader's key; without it, each is built.
+    """
+    for key in (f"{part}_dataloader" for part in parts):
+        if not cfg.get(key):
             continue
         try:
-            with scope_of(cfg), quiet():
-                dataset = DATASETS.build(loader.dataset)
-                if hasattr(dataset, "full_init"):
-                    dataset.full_init()
-        except Exception as failure:
+            dataset = dataset_of(key) if dataset_of else _built(cfg, key)
+        except Exception as failure:  # whatever a dataset makes of its files
             yield _unreadable(cfg, key, failure)
-            continue
-        yield from part_problems(list(unwrapped(dataset)), key)
+        else:
+            yield from part_problems(list(unwrapped(dataset)), key)
 
 
 def check_datasets(runner: Runner, what: str) -> None:
@@ -77,14 +82,7 @@ def check_datasets(runner: Runner, what: str) -> None:
         UserError: see :func:`part_problems`; of the first part with errors.
     """
     for part in ("train", "val") if what == "train" else ("test",):
-        key = f"{part}_dataloader"
-        if not runner.cfg.get(key):
-            continue
-        try:
-            loader = getattr(runner, key)
-        except Exception as failure:  # whatever a dataset makes of its files
-            report([_unreadable(runner.cfg, key, failure)])
-        report(part_problems(list(unwrapped(loader.dataset)), key))
+        report(dataset_problems(runner.cfg, (part,), lambda key: getattr(runner, key).dataset))
 
 
 def part_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
@@ -100,26 +98,23 @@ def part_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
     """
     for dataset in datasets:
         where = f"{getattr(dataset, 'ann_file', '') or dataset.data_root} ({key})"
-        local = dataset.ann_file and not getattr(dataset, "backend_args", None)
-        if local and hasattr(dataset, "cat_ids") and str(dataset.ann_file).endswith(".json"):
-            found = _wrong_categories(dataset, key, where)
-            if found:
-                yield found
-                return
-        if not len(dataset):
-            yield error(key, f"{where} has no image. {_LOOK}")
+        problem = _problem(dataset)
+        if problem:
+            yield error(key, f"{where} {problem}")
             return
-        if local:
-            missing = _missing_images(dataset, key, where)
-            if missing:
-                yield missing
-                return
         yield from _sample(dataset, key)
     if key != "test_dataloader" and datasets and all(map(_without_objects, datasets)):
-        yield error(
-            key,
-            f"{where} has no image with an object of the classes {_short(datasets[-1])}. {_LOOK}",
-        )
+        classes = ", ".join(map(str, datasets[-1].metainfo.get("classes") or ()))
+        classes = textwrap.shorten(classes, 100, placeholder=" ...")
+        yield error(key, f"{where} has no image with an object of the classes {classes}. {_LOOK}")
+
+
+def _built(cfg: Config, key: str) -> Dataset:
+    with scope_of(cfg), quiet():
+        dataset = DATASETS.build(cfg[key].dataset)
+        if hasattr(dataset, "full_init"):
+            dataset.full_init()
+    return dataset
 
 
 def _unreadable(cfg: Config, key: str, failure: Exception) -> Finding:
@@ -130,12 +125,18 @@ def _unreadable(cfg: Config, key: str, failure: Exception) -> Finding:
     return error(f"{key}.dataset", f"{where} ({key}) cannot be read: {explain(failure)}")
 
 
-def _short(dataset: BaseDataset) -> str:
-    classes = dataset.metainfo.get("classes") or ()
-    return ", ".join(map(str, classes[:_SHOWN])) + (", ..." if len(classes) > _SHOWN else "")
+def _problem(dataset: BaseDataset) -> str | None:
+    """What makes a dataset useless, if anything."""
+    file = None if getattr(dataset, "backend_args", None) else dataset.ann_file
+    problem = None
+    if str(file).endswith(".json") and hasattr(dataset, "cat_ids"):
+        problem = _wrong_categories(dataset)
+    if not problem and not len(dataset):
+        problem = f"has no image. {_LOOK}"
+    return problem or (_missing_images(dataset) if file else None)
 
 
-def _wrong_categories(dataset: BaseDataset, key: str, where: str) -> Finding | None:
+def _wrong_categories(dataset: BaseDataset) -> str | None:
     """MMDetection numbers the categories in the file's order and takes those it knows."""
     wanted = list(dataset.metainfo["classes"])
     standard = type(dataset).METAINFO.get("classes")
@@ -146,17 +147,15 @@ def _wrong_categories(dataset: BaseDataset, key: str, where: str) -> Finding | N
     absent = [name for name in wanted if name not in names]
     change = "--cfg-options \"classes=['" + "','".join(names) + "']\""
     if absent:
-        return error(
-            key,
-            f"{where} has no category {', '.join(map(repr, absent[:_SHOWN]))}, which the config's "
+        return (
+            f"has no category {', '.join(map(repr, absent[:_SHOWN]))}, which the config's "
             f"classes name; it has {', '.join(map(repr, names[:_SHOWN])) or 'none'}. Take these "
-            f"with {change}",
+            f"with {change}"
         )
     if [name for name in names if name in wanted] != wanted:
-        return error(
-            key,
-            f"{where} has its categories in another order than the config's classes, by which "
-            f"MMDetection would name them wrongly. Take its own: {change}",
+        return (
+            f"has its categories in another order than the config's classes, by which "
+            f"MMDetection would name them wrongly. Take its own: {change}"
         )
     return None
 
@@ -167,25 +166,22 @@ def _without_objects(dataset: BaseDataset) -> bool:
     return all("instances" in info and not info["instances"] for info in infos)
 
 
-def _missing_images(dataset: BaseDataset, key: str, where: str) -> Finding | None:
-    folders: dict[str, set[str]] = {}
-    missing = []
-    for index in range(len(dataset)):
-        path = str(dataset.get_data_info(index).get("img_path") or "")
-        if not path or "://" in path:
-            continue
-        folder, name = os.path.split(path)
-        if folder not in folders:  # one listing instead of a question for each image
-            folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        if name not in folders[folder]:
-            missing.append(path)
+def _missing_images(dataset: BaseDataset) -> str | None:
+    listed = functools.cache(
+        lambda folder: set(os.listdir(folder) if os.path.isdir(folder) else ())
+    )
+    paths = [_local_image(dataset.get_data_info(index)) for index in range(len(dataset))]
+    # one listing of a folder instead of a question for each image
+    missing = [p for p in paths if p and os.path.basename(p) not in listed(os.path.dirname(p))]
     if not missing:
         return None
-    return error(
-        key,
-        f"{where} lists {len(dataset)} images, of which {len(missing)} are not there, the "
-        f"first: {missing[0]}",
-    )
+    many = f"{len(dataset)} images, of which {len(missing)}"
+    return f"lists {many} are not there, the first: {missing[0]}"
+
+
+def _local_image(info: dict) -> str:
+    path = str(info.get("img_path") or "")
+    return "" if "://" in path else path
 
 
 def _sample(dataset: BaseDataset, key: str) -> Iterator[Finding]:
@@ -193,8 +189,8 @@ def _sample(dataset: BaseDataset, key: str) -> Iterator[Finding]:
     size = len(dataset)
     for index in sorted({number * size // _SAMPLE for number in range(min(_SAMPLE, size))}):
         info = dataset.get_data_info(index)
-        path = str(info.get("img_path") or "")
-        if not path or "://" in path:
+        path = _local_image(info)
+        if not path:
             continue
         try:
             image = decode_image(get(path, backend_args=getattr(dataset, "backend_args", None)))

@@ -25,19 +25,14 @@ def room_for_checkpoints(cfg: Config, model: nn.Module) -> Iterator[Finding]:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
+    about = f"{folder} has {_text(free)} free, and each checkpoint takes about {_text(size)}"
     # the next one is written before the one that it takes the place of is deleted
     if size * min(kept + 1, 2) > free:
-        yield error(
-            "work_dir",
-            f"{folder} has {_text(free)} free, and each checkpoint takes about {_text(size)}: "
-            f"make room, or give another folder with --work-dir",
-        )
+        advice = "make room, or give another folder with --work-dir"
+        yield error("work_dir", f"{about}: {advice}")
     elif size * (kept + 1) > free:
-        yield warning(
-            "default_hooks.checkpoint.max_keep_ckpts",
-            f"{folder} has {_text(free)} free, and {kept} checkpoints of about {_text(size)} are "
-            f"to be kept: keep fewer by default_hooks.checkpoint.max_keep_ckpts",
-        )
+        key = "default_hooks.checkpoint.max_keep_ckpts"
+        yield warning(key, f"{about}, of which {kept} are to be kept: keep fewer by {key}")
 
 
 def _bytes(cfg: Config, model: nn.Module, with_optimizer: bool) -> int:
@@ -53,14 +48,12 @@ def _bytes(cfg: Config, model: nn.Module, with_optimizer: bool) -> int:
 
 def _kept(cfg: Config, hook: dict) -> int:
     interval = hook.get("interval", 1)
-    train = cfg.get("train_cfg") or {}
-    length = train.get("max_epochs" if hook.get("by_epoch", True) else "max_iters")
-    if interval < 1:
-        return 1
-    written = max((length or interval) // interval, 1)
+    length = (cfg.get("train_cfg") or {}).get(
+        "max_epochs" if hook.get("by_epoch", True) else "max_iters"
+    )
+    written = max((length or 1) // interval, 1)  # of an interval of -1, one at the end
     most = hook.get("max_keep_ckpts", -1)
-    best = 1 if hook.get("save_best") else 0
-    return (min(written, most) if most > 0 else written) + best
+    return (min(written, most) if most > 0 else written) + bool(hook.get("save_best"))
 
 
 def _text(size: float) -> str:

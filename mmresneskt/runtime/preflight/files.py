@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import DATASETS
 from mmengine.runner.checkpoint import get_torchvision_models
 
+from ..building import find_class
 from ..checkpoint import cached_file
 from ..config.datasets import datasets
 from ..config.tree import nodes
 from .findings import Finding, error, note
 
-NO_FILES = ("ParcelsDataset", "ParcelCropsDataset", "CIFAR10", "CIFAR100", "MNIST", "FashionMNIST")
-"""Datasets that make or fetch their files themselves."""
+# of MMPretrain, which has no "makes_its_files" to say so
+_DOWNLOADED = ("CIFAR10", "CIFAR100", "MNIST", "FashionMNIST")
 _SOURCES = {
     "CocoDataset": "get COCO 2017 from https://cocodataset.org/#download",
-    "VOCFolderDataset": "it is a list of image names in a folder like Pascal VOC's",
-    "CustomDataset": "it is a folder of class folders (data/imagenet10 is made by "
-    "`mmresneskt prepare-imagenet10`)",
+    "CustomDataset": "it is a folder of class folders",
     "ImageNet": "get ImageNet-1K from https://www.image-net.org/download.php",
 }
 
@@ -32,24 +32,27 @@ def missing_data(
 ) -> Iterator[Finding]:
     """Annotation files and folders that are not there, a finding for each data root.
 
-    It says where the data comes from, and which command needs none.
+    It says where the data comes from, and which command needs none. Where it comes from is
+    the config's ``data_source``, else the ``source_hint`` of the dataset's class.
 
     Args:
         option: of the command line, that sets the folder.
         instead: a command that needs no data.
     """
-    missing: dict[str, dict[Path, tuple[str, ConfigDict]]] = {}
+    missing: dict[str, dict[Path, tuple[str, type | None]]] = {}
     for key, dataset in datasets(cfg).items():
         # val_cfg's loader of the training images counts as part of "val"
         if key.split("_")[0] not in parts:
             continue
-        for name, path in _paths(dataset):
+        kind = find_class(cfg, dataset.get("type"), DATASETS)
+        for name, path in [] if makes_its_files(kind) else _paths(dataset):
             if not path.exists():
                 root = missing.setdefault(str(dataset.get("data_root")), {})
-                root.setdefault(path, (f"{key}.{name}", dataset))
+                root.setdefault(path, (f"{key}.{name}", kind))
     for paths in missing.values():
-        (path, (key, dataset)), *others = paths.items()
-        source = _SOURCES.get(dataset.get("type"), "it is named in the config")
+        (path, (key, kind)), *others = paths.items()
+        known = _SOURCES.get(getattr(kind, "__name__", ""), "it is named in the config")
+        source = cfg.get("data_source") or getattr(kind, "source_hint", known)
         also = f" (as are {', '.join(str(other) for other, _ in others)})" if others else ""
         without = f". Without data, run the embedded set: {instead}" if instead else ""
         yield error(
@@ -58,19 +61,33 @@ def missing_data(
         )
 
 
+def makes_its_files(kind: type | None) -> bool:
+    """Whether a dataset class makes or downloads its files itself, by its ``makes_its_files``."""
+    return getattr(kind, "makes_its_files", getattr(kind, "__name__", "") in _DOWNLOADED)
+
+
 def missing_checkpoints(cfg: Config) -> Iterator[Finding]:
     """Weights to start from that are not there; those that will be downloaded are a note."""
-    if isinstance(cfg.get("load_from"), str):
-        yield from _missing("load_from", cfg.load_from)
-    for key, init_cfg in initializers(cfg):
-        yield from _missing(f"{key}.checkpoint", init_cfg.checkpoint)
+    for key, checkpoint, _ in checkpoints(cfg):
+        file = local_file(checkpoint)
+        if file is not None and file.exists():  # a strategy's checkpoint is a folder
+            continue
+        if "://" in checkpoint:
+            yield note(key, f"{checkpoint} is not in torch hub's cache: it will be downloaded")
+        else:
+            yield error(key, f"checkpoint {checkpoint} does not exist")
 
 
-def initializers(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
-    """Every ``init_cfg`` of the model that names a checkpoint, with its dotted key."""
+def checkpoints(cfg: Config) -> Iterator[tuple[str, str, ConfigDict | None]]:
+    """Every checkpoint that the model starts from, with its dotted key.
+
+    The third is the ``init_cfg`` that loads it; None for ``load_from``.
+    """
     for key, node in nodes(cfg.get("model"), "model"):
         if ".init_cfg" in key and isinstance(node.get("checkpoint"), str) and node.checkpoint:
-            yield key, node
+            yield f"{key}.checkpoint", node.checkpoint, node
+    if cfg.get("load_from") and isinstance(cfg.load_from, str):
+        yield "load_from", cfg.load_from, None
 
 
 def local_file(checkpoint: str) -> Path | None:
@@ -84,22 +101,9 @@ def local_file(checkpoint: str) -> Path | None:
     return None if "://" in checkpoint else Path(checkpoint).expanduser()
 
 
-def _missing(key: str, checkpoint: str) -> Iterator[Finding]:
-    file = local_file(checkpoint)
-    if "://" in checkpoint:
-        if file is None or not file.exists():
-            yield note(key, f"{checkpoint} is not in torch hub's cache: it will be downloaded")
-    elif not file.exists():  # a strategy's checkpoint is a folder
-        yield error(key, f"checkpoint {checkpoint} does not exist")
-
-
 def _paths(dataset: ConfigDict) -> list[tuple[str, Path]]:
-    """Local paths of one dataset, with their keys.
-
-    Generated data, data sets that download themselves and remote storage have none.
-    """
-    remote = "://" in str(dataset.get("data_root")) or dataset.get("backend_args")
-    if remote or dataset.get("type") in NO_FILES:
+    """Local paths of one dataset, with their keys; remote storage has none."""
+    if "://" in str(dataset.get("data_root")) or dataset.get("backend_args"):
         return []
     root = Path(dataset.get("data_root") or "")
     paths = []

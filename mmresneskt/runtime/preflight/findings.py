@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import UserError
@@ -37,6 +38,50 @@ def note(key: str, message: str) -> Finding:
     return Finding("note", key, message)
 
 
+class Counted:
+    """Kinds of problems in a file of annotations: how many entries have each, and the first."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], str] = {}
+        self._count: Counter[tuple[str, str]] = Counter()
+
+    def add(self, level: str, kind: str, where: str) -> None:
+        """Note one entry."""
+        self._first.setdefault((level, kind), where)
+        self._count[level, kind] += 1
+
+    def add_box(self, box: Sequence[float], width: float, height: float, where: str) -> bool:
+        """Note a box that cannot be right, and return whether it can be used.
+
+        Args:
+            box: (left, top, right, bottom) in an image of that width and height.
+        """
+        left, top, right, bottom = box
+        kind = None
+        if right - left < 1 or bottom - top < 1:
+            kind = "boxes without area, which are left out"
+        elif left >= width or top >= height or right <= 0 or bottom <= 0:
+            kind = "boxes outside their image"
+        elif min(left, top) < -1 or right > width + 1 or bottom > height + 1:
+            self.add("warning", "boxes that reach out of their image", where)
+        if kind:
+            self.add("warning", kind, where)
+        return kind is None
+
+    def findings(self, key: str, file: object) -> Iterator[Finding]:
+        """One for each kind, at the file's key."""
+        for (level, kind), first in self._first.items():
+            count = self._count[level, kind]
+            yield Finding(level, key, f"{file}: {count} {kind}, the first: {first}")
+
+
+def has_error(findings: Iterable[Finding], key: str = "") -> bool:
+    """Whether there is an error, at the dotted key or below it where one is given."""
+    return any(
+        f.level == "error" and (not key or f"{f.key}.".startswith(f"{key}.")) for f in findings
+    )
+
+
 def report(findings: Iterable[Finding]) -> None:
     """Print the warnings on stderr, in one of several processes.
 
@@ -48,6 +93,5 @@ def report(findings: Iterable[Finding]) -> None:
         for finding in findings:
             if finding.level == "warning":
                 print(f"warning: {finding}", file=sys.stderr)
-    errors = [str(finding) for finding in findings if finding.level == "error"]
-    if errors:
-        raise UserError("\nerror: ".join(errors))
+    if has_error(findings):
+        raise UserError("\nerror: ".join(str(f) for f in findings if f.level == "error"))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mmengine.config import Config
 from mmengine.registry import (
     HOOKS,
     LOOPS,
     METRICS,
+    MODELS,
     OPTIM_WRAPPERS,
-    OPTIMIZERS,
     PARAM_SCHEDULERS,
     WEIGHT_INITIALIZERS,
 )
@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader
 
 from ..building import scope_of
 from ..config.keywords import keywords, some_keywords
-from ..config.tree import Part, nodes, parts
+from ..config.parts import Part, parts
+from ..config.tree import nodes
 from ..errors import did_you_mean
 from .findings import Finding, error
 
@@ -33,8 +34,8 @@ _TAKEN_OUT = {
     HOOKS: ("priority",),
     LOOPS: ("by_epoch", "runner", "dataloader", "evaluator"),
     METRICS: ("metrics",),
+    MODELS: ("bg_cls_weight", "pretrained"),  # by DETR's head, by models of text and images
     OPTIM_WRAPPERS: ("constructor", "paramwise_cfg"),
-    OPTIMIZERS: (),
     PARAM_SCHEDULERS: ("convert_to_iter_based",),
     WEIGHT_INITIALIZERS: ("layer", "override"),
 }
@@ -68,19 +69,26 @@ def misspelt(cfg: Config) -> Iterator[Finding]:
                 yield _unknown(f"{key}.{name}", f"{key} has no setting {name!r}", name, known)
     with scope_of(cfg):
         for part in parts(cfg):
-            yield from _of_part(part)
+            found = part.find()
+            if found is not None:
+                yield from _unknown_arguments(part, found)
+            elif not isinstance(part.type, str):
+                message = f"{part.type!r} is not allowed: give the name of a class"
+                yield error(f"{part.key}.type", message)
+            elif _must_be_registered(part):
+                with part.registries[0].switch_scope_and_registry(None) as found:
+                    message = f"{part.type} is not in the {found.scope}::{found.name} registry"
+                yield _unknown(f"{part.key}.type", message, part.type, part.names())
 
 
 def _top_level(cfg: Config) -> Iterator[Finding]:
     """A config may have names of its own; those nearly like a known one that it lacks are
     taken for it."""
-    known = [name for name in inspect.signature(Runner).parameters if name != "cfg"]
-    known = [name for name in (*known, *_MORE) if name not in cfg]
+    known = [*inspect.signature(Runner).parameters, *_MORE]
+    lacking = [name for name in known if name not in cfg]
     for name in cfg:
-        if name.startswith("_"):
-            continue
-        near = _nearly(name, known)
-        if near and name not in _MORE and name not in inspect.signature(Runner).parameters:
+        near = [] if name in known or name.startswith("_") else _nearly(name, lacking)
+        if near:
             yield error(name, f"{name} is no setting of a config. Did you mean {near[0]}?")
     if not cfg.get("model"):
         yield error("model", f"the config has no model.{did_you_mean('model', list(cfg))}")
@@ -92,35 +100,20 @@ def _nearly(name: str, known: list[str]) -> list[str]:
     return near + [word for word in known if sorted(word) == sorted(name)]  # letters swapped
 
 
-def _of_part(part: Part) -> Iterator[Finding]:
-    if not isinstance(part.type, str) and not callable(part.type):
-        yield error(f"{part.key}.type", f"{part.type!r} is not allowed: give the name of a class")
-        return
-    found = part.find()
-    if found is None:
-        if _must_be_registered(part):
-            registry = part.registries[0]
-            with registry.switch_scope_and_registry(None) as scoped:
-                where = f"the {scoped.scope}::{scoped.name} registry"
-            message = f"{part.type} is not in {where}"
-            yield _unknown(f"{part.key}.type", message, str(part.type), part.names())
-        return
-    accepted = keywords(found)
+def _unknown_arguments(part: Part, found: object) -> Iterator[Finding]:
     if part.key.endswith(".dcn"):  # its blocks take some of these, and rename some
         return
-    extra = {name for registry in part.registries for name in _TAKEN_OUT.get(registry, ())}
+    certain = some_keywords(found)
+    extra = [name for registry in part.registries for name in _TAKEN_OUT.get(registry, ())]
     if part.key.rpartition(".")[2] in _NORM:
-        extra.add("requires_grad")
+        extra.append("requires_grad")
+    lacking = [name for name in certain if name not in part.cfg]
     for name in part.cfg:
-        if name in extra or name in _ALWAYS or name in (accepted or some_keywords(found)):
+        if name in certain or name in extra or name in _ALWAYS:
             continue
-        if accepted is None and not _nearly(
-            name, [k for k in some_keywords(found) if k not in part.cfg]
-        ):
-            continue  # anything may be meant for its **kwargs
-        who = getattr(found, "__name__", str(found))
-        message = f"{who} has no argument {name!r}"
-        yield _unknown(f"{part.key}.{name}", message, name, some_keywords(found))
+        if keywords(found) is not None or _nearly(name, lacking):  # else it may be for **kwargs
+            message = f"{getattr(found, '__name__', found)} has no argument {name!r}"
+            yield _unknown(f"{part.key}.{name}", message, name, certain)
 
 
 def _must_be_registered(part: Part) -> bool:
@@ -130,6 +123,6 @@ def _must_be_registered(part: Part) -> bool:
     return part.key.split(".")[-1] in ("backbone", "neck", "head", "rpn_head", "roi_head")
 
 
-def _unknown(key: str, message: str, name: str, known: object) -> Finding:
+def _unknown(key: str, message: str, name: str, known: Iterable[str]) -> Finding:
     hint = did_you_mean(name, known)
     return error(key, f"{message}{'.' if hint else ''}{hint}")

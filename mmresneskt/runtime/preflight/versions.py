@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from importlib import metadata
 
@@ -22,8 +21,8 @@ _TWINS = (
 
 
 def clashing_versions(cfg: Config) -> Iterator[Finding]:
-    """Two distributions of one library, torch beside another one's torchvision, and an MM
-    library that refuses the others."""
+    """Two distributions of one library, torch beside a numpy or torchvision for another torch,
+    and an MM library that refuses the others."""
     for names in _TWINS:
         there = [f"{name} {version}" for name in names if (version := installed(name))]
         if len(there) > 1:
@@ -32,15 +31,21 @@ def clashing_versions(cfg: Config) -> Iterator[Finding]:
                 f"{' and '.join(there)} are installed together and overwrite each other's files: "
                 f"uninstall all of them, then install one",
             )
-    yield from _torchvision()
+    have = f"torch {torch.__version__}"
+    try:
+        import torchvision
+
+        torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
+    except (ImportError, RuntimeError, AttributeError) as failure:
+        yield warning(
+            "",
+            f"torchvision {installed('torchvision')} does not work with {have} "
+            f"({str(failure).splitlines()[0]}): install the two in one command, from one index",
+        )
     try:
         torch.zeros(1).numpy()
     except RuntimeError:
-        yield error(
-            "",
-            f"torch {torch.__version__} cannot use numpy {installed('numpy')}: "
-            f"pip install 'numpy<2'",
-        )
+        yield error("", f"{have} cannot use numpy {installed('numpy')}: pip install 'numpy<2'")
     for library in ("mmdet", "mmpretrain"):
         if cfg.get("default_scope") == library and (problem := problem_of(library)):
             yield error("default_scope", problem)
@@ -52,24 +57,3 @@ def installed(distribution: str) -> str | None:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _torchvision() -> Iterator[Finding]:
-    there = f"torchvision {installed('torchvision')}"
-    wanted = [
-        match[1]
-        for requirement in metadata.requires("torchvision") or ()
-        if (match := re.match(r"torch ?\(?==([\d.]+)", requirement))
-    ]
-    have = torch.__version__.partition("+")[0]
-    advice = "install the two in one command, from one index"
-    if wanted and wanted[0].split(".")[:2] != have.split(".")[:2]:
-        yield error("", f"{there} was built for torch {wanted[0]}, not for {have}: {advice}")
-        return
-    try:
-        import torchvision
-
-        torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
-    except (ImportError, RuntimeError, AttributeError) as failure:
-        reason = str(failure).splitlines()[0]
-        yield warning("", f"{there} does not work with torch {have} ({reason}): {advice}")

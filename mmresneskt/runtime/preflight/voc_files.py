@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..images import MAX_PIXELS
-from .findings import Finding, error, warning
+from .findings import Counted, Finding, error
 
 _MOST = 20_000
 """Files that are read: seconds."""
@@ -28,25 +28,20 @@ def voc_problems(key: str, names: Path, annotations: Path) -> Iterator[Finding]:
     except (OSError, ValueError) as failure:
         yield error(key, f"{names} cannot be read: {failure}")
         return
-    odd: dict[str, list[str]] = {}
+    problems = Counted()
     for name in listed[:_MOST]:
         file = annotations / f"{name.strip()}.xml"
         try:
-            root = ET.parse(file).getroot()
-            for kind in _odd_boxes(root):
-                odd.setdefault(kind, []).append(str(file))
-        except ET.ParseError as failure:
-            yield error(key, f"{file} is not valid XML: {failure}")
+            _look_at(problems, ET.parse(file).getroot(), str(file))
+        except (ET.ParseError, OSError, ValueError) as failure:
+            invalid = "is not valid XML" if isinstance(failure, ET.ParseError) else "cannot be used"
+            yield error(key, f"{file} {invalid}: {failure}")
             return
-        except (OSError, ValueError) as failure:
-            yield error(key, f"{file}: {failure}")
-            return
-    for kind, files in odd.items():
-        yield warning(key, f"{names}: {len(files)} {kind}, the first in {files[0]}")
+    yield from problems.findings(key, names)
 
 
-def _odd_boxes(root: ET.Element) -> Iterator[str]:
-    """What is odd about each box of one image.
+def _look_at(problems: Counted, root: ET.Element, where: str) -> None:
+    """Note what is odd about each box of one image.
 
     Raises:
         ValueError: a size, name or corner that cannot be read.
@@ -65,13 +60,7 @@ def _odd_boxes(root: ET.Element) -> Iterator[str]:
         box = found.find("bndbox")
         if box is None:
             raise ValueError("an object has no <bndbox>")
-        left, top, right, bottom = (_number(box, corner) for corner in _CORNERS)
-        if right - left < 1 or bottom - top < 1:
-            yield "boxes without area, which are left out"
-        elif left > width or top > height or right < 1 or bottom < 1:
-            yield "boxes outside their image"
-        elif left < -1 or top < -1 or right > width + 1 or bottom > height + 1:
-            yield "boxes that reach out of their image"
+        problems.add_box([_number(box, corner) for corner in _CORNERS], width, height, where)
 
 
 def _number(parent: ET.Element, tag: str, whole: bool = False) -> float:
