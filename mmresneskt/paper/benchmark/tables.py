@@ -8,9 +8,8 @@ from pathlib import Path
 
 import torch
 
-from mmresneskt.runtime.config.load import load_config
-
 from ..complexity import complexity
+from ..detection_table import row_config
 from . import build_network, matrix_rate, measure, memory_rate, variants
 from .detector import PARTS, detector_steps
 from .measure import random_images, steps_of
@@ -65,7 +64,7 @@ def _detector(args: argparse.Namespace, document: dict) -> list[tuple]:
     layout = args.layouts[-1]
     steps: dict[tuple[str, str], Callable[[], object]] = {}
     for name in _DETECTORS:
-        cfg = load_config(f"mmresneskt::faster_rcnn_{name}.py")
+        cfg = row_config(name, "coco")
         parts = detector_steps(cfg, args.batch, args.size, layout, args.device)
         steps.update({(name, part): function for part, function in parts.items()})
     speeds = step_speeds(steps, args.rounds, args.device)
