@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 import mmresneskt
 from mmresneskt import ResNeSkt
+from mmresneskt.paper.peers import PEERS
 from mmresneskt.runtime.building import build
 
 from .helpers import ROOT, randomize
@@ -108,10 +109,11 @@ def test_the_libraries_own_networks():
     assert_same(SEResNeXt(50, groups=32, width_per_group=4, norm_eval=False))
 
 
-@pytest.mark.parametrize("name", ["resneskt_parcels10", "cbam_resnet50_imagenet10"])
-def test_a_classifier_gives_the_same_logits(name):
+@pytest.mark.parametrize("backbone", [None, PEERS["cbam_resnet50"]], ids=["ours", "timms"])
+def test_a_classifier_gives_the_same_logits(backbone):
     pytest.importorskip("mmpretrain")
-    cfg = Config.fromfile(ROOT / "configs" / f"{name}.py")
+    cfg = Config.fromfile(ROOT / "configs" / "resneskt_parcels10.py")
+    cfg.model.backbone = backbone or cfg.model.backbone
     assert_same(build(cfg, cfg.model))
 
 

@@ -1,9 +1,8 @@
-"""Tables 1 to 3 as the paper prints them, and the config of each row."""
+"""Tables 1 to 3 as the paper prints them, row by row."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from mmresneskt.network.swap.backbones import BACKBONES
 from mmresneskt.runtime.environment import configs_of
@@ -20,10 +19,6 @@ class Row:
     params: float
     macs: float
     top1: float
-
-    @property
-    def config(self) -> Path:
-        return CONFIGS / f"{self.name}_imagenet10.py"
 
 
 @dataclass(frozen=True)
