@@ -80,7 +80,7 @@ def test_parameters_are_the_configs(path):
 @pytest.mark.parametrize(
     ("name", "shape", "tolerance"),
     [
-        ("resnet50_imagenet10", (224, 224), 0),
+        ("resneskt_parcels10", (224, 224), 0),
         ("resneskt50_imagenet10", (224, 224), 0),
         ("faster_rcnn_resneskt_parcels", (800, 1280), 0.02),  # the number of proposals varies
     ],

@@ -13,22 +13,21 @@ from mmresneskt.runtime.errors import UserError
 
 from .arguments import at_least, positive
 
-_TABLES = ("speed", "scaling", "radix", "operators")
 _MODES, _LAYOUTS = ("inference", "training"), ("nchw", "nhwc")
 _PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", choices=["backbone", "detector"], default="backbone")
-    parser.add_argument(
-        "--table",
-        choices=_TABLES,
-        help="the networks' speed (the default), ResNeSkt against its own sizes, the two forms of "
-        "its radix convolution, or the time of each kind of operator",
-    )
     parser.add_argument("--networks", nargs="+", metavar="NAME", help="default: all")
     parser.add_argument("--modes", nargs="+", choices=_MODES, help="default: both")
-    parser.add_argument("--layouts", nargs="+", choices=_LAYOUTS, help="default: both, or the last")
+    parser.add_argument(
+        "--layouts",
+        nargs="+",
+        choices=_LAYOUTS,
+        default=_LAYOUTS,
+        help="default: both; of a detector the last",
+    )
     parser.add_argument(
         "--compile", action="store_const", const=True, help="torch.compile beside eager"
     )
@@ -44,14 +43,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure, print and write ``OUT.json``, and ``OUT.png`` of the networks.
+    """Measure, print and write ``OUT.json``, and ``OUT.png`` of the backbones.
 
     Raises:
         UserError: an argument does not fit this machine, or a network cannot be built or run.
     """
     import torch
+    from mmengine.logging import MMLogger
 
-    from mmresneskt.paper.benchmark.tables import TABLES
+    from mmresneskt.paper.benchmark.tables import backbones, detectors
     from mmresneskt.runtime.conditions import conditions
     from mmresneskt.runtime.errors import explain
     from mmresneskt.runtime.files import write_whole
@@ -63,11 +63,11 @@ def run(args: argparse.Namespace) -> None:
     _complete(args)
     if args.threads:
         torch.set_num_threads(args.threads)
-    measure, _ = TABLES[args.table]
-    document = dict(conditions(), batch=args.batch, rounds=args.rounds, device=args.device)
-    document["threads"] = torch.get_num_threads()
+    MMLogger.get_instance("mmresneskt", log_level="ERROR")  # timm's wrapper lists its features
+    settings = dict(batch=args.batch, rounds=args.rounds, device=args.device, size=args.size)
+    document = dict(**conditions(), **settings, threads=torch.get_num_threads())
     try:
-        tables = measure(args, document)
+        tables = (detectors if args.model == "detector" else backbones)(args, document)
     except Exception as error:  # whatever a network raises, and memory that does not suffice
         raise UserError(explain(error)) from error
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
@@ -82,29 +82,20 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _complete(args: argparse.Namespace) -> None:
-    """Fill in the defaults of a table; refuse what does not change it."""
-    from mmresneskt.paper.benchmark import NETWORKS
-    from mmresneskt.paper.benchmark.tables import TABLES
+    """Fill in the defaults; refuse what changes nothing."""
+    from mmresneskt.paper.peers import TIMED
     from mmresneskt.runtime.errors import did_you_mean
 
     if len(args.size) > 2:
         raise UserError("--size takes one or two sides")
-    if args.model == "detector":
-        if args.table:
-            raise UserError("--table is of the backbones: leave out --model detector")
-        args.table = "detector"
-    args.table = args.table or "speed"
-    _, takes = TABLES[args.table]
+    args.size = (args.size[0], args.size[-1])
     for name in args.networks or ():
-        if name not in NETWORKS:
-            hint = did_you_mean(name, NETWORKS)
-            raise UserError(f"--networks {name}: known are {', '.join(NETWORKS)}.{hint}")
-    defaults = dict(networks=list(NETWORKS), modes=_MODES, layouts=_LAYOUTS)
-    for name, default in dict(**defaults, compile=False, precision=["float32"]).items():
+        if name not in TIMED:
+            hint = did_you_mean(name, TIMED)
+            raise UserError(f"--networks {name}: known are {', '.join(TIMED)}.{hint}")
+    defaults = dict(networks=list(TIMED), modes=_MODES, compile=False, precision=["float32"])
+    for name, default in defaults.items():
         if getattr(args, name) is None:
             setattr(args, name, default)
-        elif name not in takes:
-            raise UserError(f"--{name} does not change the table {args.table}: leave it out")
-    if len(args.size) > 1 and "size" not in takes:
-        raise UserError(f"--size takes one side for the table {args.table}")
-    args.size = (args.size[0], args.size[-1])
+        elif args.model == "detector":
+            raise UserError(f"--{name} does not change the table detector: leave it out")

@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rows",
         nargs="*",
         metavar="NAME",
-        help="names as in configs/NAME_imagenet10.py and configs/faster_rcnn_NAME.py (default: "
-        "all); without a name nothing is trained and the table is written from what is measured",
+        help="names as in the results, such as resnet50 (default: all); without a name nothing is "
+        "trained and the table is written from what is measured",
     )
     parser.add_argument("--epochs", type=positive, help="the recipe's schedule is scaled")
     parser.add_argument(

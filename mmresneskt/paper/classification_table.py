@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.pictures.curves import read_scalars
 
+from .peers import PEERS
 from .run_folder import train_in
 from .schedule import adapted
 from .tables import CONFIGS, Row
@@ -21,6 +22,19 @@ _FIGURES = {
     "train_top1": "train/accuracy/top1",
     "train_loss": "train/cross_entropy/mean",
 }
+
+
+def row_config(name: str) -> Config:
+    """The config of a row on the paper's data: that of ResNeSkt-50 with a peer's backbone in it.
+
+    Raises:
+        UserError: MMPretrain is not installed.
+    """
+    ours = "resneskt50" if name in PEERS else name
+    cfg = load_config(str(CONFIGS / f"{ours}_imagenet10.py"))
+    if name in PEERS:
+        cfg.model.backbone = ConfigDict(PEERS[name])
+    return cfg
 
 
 def run_config(
@@ -50,7 +64,7 @@ def run_config(
             f"{recipe} is no recipe: it needs train_cfg.max_epochs, TrainAndTestLoop as val_cfg "
             f"and Accuracy and CrossEntropy as val_evaluator, as configs/_base_/folder.py has"
         )
-    cfg.model = load_config(str(row.config)).model
+    cfg.model = row_config(row.name).model
     return adapted(cfg, epochs, amp)
 
 

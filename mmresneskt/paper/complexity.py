@@ -37,7 +37,8 @@ def complexity(model: nn.Module, height: int, width: int) -> Complexity:
     The model's forward takes the image and nothing else. Operators without a counter,
     such as deformable convolution, are left out and named.
     """
-    model = revert_sync_batchnorm(model).eval()
+    model = revert_sync_batchnorm(model)
+    model.eval()  # a backbone of the MM libraries does not return itself
     counts, uncounted = [], set()
     # how many proposals a detector has depends on its weights and the image: fixed here
     with torch.random.fork_rng(devices=[]):

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.errors import UserError, explain
 
+from .classification_table import row_config
 from .complexity import Complexity, build_for_counting, complexity
 from .tables import Row
 
@@ -28,8 +29,11 @@ PAPER_HEADER = (
 )
 
 
-def measure(cfg: Config, shape: tuple[int, int]) -> Complexity:
+def measure(cfg: Config, shape: tuple[int, int], name: str) -> Complexity:
     """Build a config's model and count.
+
+    Args:
+        name: of the config in messages.
 
     Raises:
         UserError: it cannot be built, or does not run at this size.
@@ -37,18 +41,18 @@ def measure(cfg: Config, shape: tuple[int, int]) -> Complexity:
     try:
         found = complexity(build_for_counting(cfg, *shape), *shape)
     except Exception as error:  # whatever a stranger's model raises
-        raise UserError(f"{cfg.filename} at {shape[0]}x{shape[1]}: {explain(error)}") from error
+        raise UserError(f"{name} at {shape[0]}x{shape[1]}: {explain(error)}") from error
     if found.uncounted:
-        print(f"{cfg.filename}: not counted: {', '.join(found.uncounted)}", file=sys.stderr)
+        print(f"{name}: not counted: {', '.join(found.uncounted)}", file=sys.stderr)
     return found
 
 
 def paper_rows(rows: tuple[Row, ...]) -> list[list]:
     lines = []
     for row in rows:
-        cfg = load_config(str(row.config))
+        cfg = row_config(row.name)
         cfg.model.head.num_classes = 1000
-        params, macs, activations = _rounded(measure(cfg, _CLASSIFIER))
+        params, macs, activations = _rounded(measure(cfg, _CLASSIFIER, row.label))
         line = [row.label, row.params, params, _difference(params, row.params)]
         lines.append([*line, row.macs, macs, _difference(macs, row.macs), activations])
     return lines
@@ -60,7 +64,7 @@ def config_rows(configs: list[str], shape: list[int] | None) -> list[list]:
         cfg = load_config(file)
         given = shape or _SHAPES.get(cfg.get("default_scope"), _CLASSIFIER)
         height, width = given[0], given[-1]
-        counts = _rounded(measure(cfg, (height, width)))
+        counts = _rounded(measure(cfg, (height, width), cfg.filename))
         lines.append([Path(file).stem, f"{height}x{width}", *counts])
     return lines
 

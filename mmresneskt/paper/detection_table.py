@@ -8,15 +8,21 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmresneskt.data.classes import set_trained_classes
+from mmresneskt.network.swap.swap_backbone import swap_backbone
 from mmresneskt.runtime.building import build
 from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.errors import UserError
 
 from .run_folder import test_in, train_in
 from .schedule import adapted
-from .tables import TABLE3, DetectionRow
+from .tables import CONFIGS, TABLE3, DetectionRow
 
-RECIPES = ("coco", "voc", "parcels")
+RECIPES = {
+    "coco": "faster_rcnn_resneskt50.py",
+    "voc": "faster_rcnn_resneskt50_voc.py",
+    "parcels": "faster_rcnn_resneskt_parcels.py",
+}
+_THEIRS = "resneskt50"  # the backbone that these configs have
 EVALUATED_ON = "test"
 _METRICS = {
     "ap": "coco/bbox_mAP",
@@ -29,14 +35,40 @@ _METRICS = {
 
 
 def rows_of(recipe: str) -> tuple[DetectionRow, ...]:
-    """The rows that a recipe has a config for.
+    """The rows that a recipe is for: from scratch the paper's, which have 50 layers, alone.
 
     Raises:
         UserError: there is no such recipe.
     """
     if recipe not in RECIPES:
         raise UserError(f"table3 has no recipe {recipe}: choose from {', '.join(RECIPES)}")
-    return tuple(row for row in TABLE3 if row.config(recipe).is_file())
+    return tuple(row for row in TABLE3 if recipe == "coco" or row.ap != "-")
+
+
+def row_config(name: str, recipe: str, options: dict | None = None) -> Config:
+    """The config of a recipe with a row's backbone in it.
+
+    On COCO that brings its public weights and image normalisation; the other recipes train from
+    scratch, and nothing but the backbone differs.
+
+    Args:
+        options: as :func:`load_config` takes them.
+
+    Raises:
+        UserError: the backbone's library is not installed.
+    """
+
+    def swap(cfg: Config) -> Config:
+        try:
+            swapped = swap_backbone(cfg, name if recipe == "coco" else f"{name}:none")
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        if recipe != "coco":
+            swapped.model.data_preprocessor = cfg.model.data_preprocessor
+        return swapped
+
+    change = None if name == _THEIRS else swap
+    return load_config(str(CONFIGS / RECIPES[recipe]), options, change)
 
 
 def run_config(
@@ -55,7 +87,7 @@ def run_config(
     Raises:
         UserError: the data is not there, where the classes are read from it.
     """
-    cfg = load_config(str(row.config(recipe)), {"data_root": data} if data else {})
+    cfg = row_config(row.name, recipe, {"data_root": data} if data else {})
     set_trained_classes(cfg, classes)
     if classes:
         cfg.classes = list(classes)  # for the process that evaluates

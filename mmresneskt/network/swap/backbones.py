@@ -26,6 +26,8 @@ class Backbone:
     """Type and shape, as ``model.backbone`` has them."""
     weights: str
     """Public weights: a URL, or one of mmengine's short forms."""
+    local_copy: str = ""
+    """Environment variable that may name a local copy of them."""
     initializer: str = "Pretrained"
     """Type of the ``init_cfg`` that loads them."""
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
@@ -40,6 +42,10 @@ class Backbone:
     by_library: dict[str, dict] = field(default_factory=dict)
     """Settings that go by another name in the one library or the other."""
 
+    def settings_in(self, library: str | None) -> dict:
+        """The settings as a library's configs have them."""
+        return {**self.settings, **self.by_library.get(library, {})}
+
 
 _RESNEST = dict(
     initializer="ResNeStPretrained",
@@ -49,6 +55,7 @@ _RESNEST = dict(
 )
 # "fast" weights are published for 50 layers only; those of 101 pool after the 3x3
 _FIFTY = dict(type="ResNeSkt", depth=50)
+_FAST = dict(**_RESNEST, local_copy="RESNEST50_FAST")
 _HUNDRED_AND_ONE = dict(type="ResNeSkt", depth=101, stem_channels=128, avd_first=False)
 
 BACKBONES: dict[str, Backbone] = {
@@ -69,9 +76,9 @@ BACKBONES: dict[str, Backbone] = {
         with_weights=dict(zero_init_residual=False),
     ),
     "resnest50": Backbone(
-        "ResNeSt-50", dict(**_FIFTY, spatial_attention=False), _RESNEST50_FAST, **_RESNEST
+        "ResNeSt-50", dict(**_FIFTY, spatial_attention=False), _RESNEST50_FAST, **_FAST
     ),
-    "resneskt50": Backbone("ResNeSkt-50", _FIFTY, _RESNEST50_FAST, **_RESNEST, whole=False),
+    "resneskt50": Backbone("ResNeSkt-50", _FIFTY, _RESNEST50_FAST, **_FAST, whole=False),
     "resnest101": Backbone(
         "ResNeSt-101",
         dict(**_HUNDRED_AND_ONE, spatial_attention=False),

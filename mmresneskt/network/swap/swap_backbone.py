@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import os
 
 from mmengine.config import Config, ConfigDict
 
@@ -46,7 +47,8 @@ def swap_backbone(cfg: Config, name: str) -> Config:
         hint = f" Did you mean {near[0]}?" if near else ""
         raise ValueError(f"there is no backbone {name!r}.{hint} Known: {', '.join(BACKBONES)}")
     new = BACKBONES[name]
-    weights = {"": new.weights, "none": None}.get(weights, weights)
+    public = os.environ.get(new.local_copy) or new.weights
+    weights = {"": public, "none": None}.get(weights, weights)
 
     cfg = copy.deepcopy(cfg)
     if not isinstance(_holder(cfg).backbone.type, str):
@@ -119,7 +121,7 @@ def _settings(
         raise ValueError(f"{new.label} needs {new.settings['type']}, which is not installed")
     accepted = some_keywords(new_class)
     kept = {name: value for name, value in wanted.items() if name in accepted}
-    return ConfigDict({**new.settings, **new.by_library.get(cfg.get("default_scope"), {}), **kept})
+    return ConfigDict({**new.settings_in(cfg.get("default_scope")), **kept})
 
 
 def _choose_maps(

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import torch
 from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
 
 from mmresneskt.runtime.building import build, scope_of
-from mmresneskt.runtime.distributed import replace_sync_bn
 
 from .variants import LAYOUTS
 
@@ -27,15 +27,12 @@ def detector_steps(
     Args:
         size: height and width of the images in pixels.
     """
-    cfg = copy.deepcopy(cfg)
-    replace_sync_bn(cfg.model)
-    model = build(cfg, cfg.model).to(device, memory_format=LAYOUTS[layout])
+    model = revert_sync_batchnorm(build(cfg, cfg.model)).to(device, memory_format=LAYOUTS[layout])
     from mmdet.testing import demo_mm_inputs  # needs MMDetection
 
-    classes = cfg.model.roi_head.bbox_head.num_classes
     with scope_of(cfg):
-        inputs = demo_mm_inputs(batch, (3, *size), num_classes=classes)
-        data = model.data_preprocessor(inputs, True)
+        classes = cfg.model.roi_head.bbox_head.num_classes
+        data = model.data_preprocessor(demo_mm_inputs(batch, (3, *size), num_classes=classes), True)
     images = data["inputs"].to(memory_format=LAYOUTS[layout])
     samples = data["data_samples"]
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)

@@ -1,22 +1,20 @@
-"""How fast detectors train and what that takes, measured side by side."""
+"""How long steps take and how much memory, measured side by side."""
 
 from __future__ import annotations
 
 import random
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-_WARM_UP = 1
-
 
 @dataclass(frozen=True)
 class Speed:
-    """Of one training step: median seconds, their quartiles' distance, and memory in bytes."""
+    """Of one step: median seconds, their quartiles' distance, and memory in bytes."""
 
     seconds: float
     spread: float
@@ -24,8 +22,8 @@ class Speed:
 
 
 def step_speeds(
-    steps: Mapping[str, Callable[[], object]], rounds: int, device: str
-) -> dict[str, Speed]:
+    steps: Mapping[Hashable, Callable[[], object]], rounds: int, device: str
+) -> dict[Hashable, Speed]:
     """Time steps in turn, one of each to a round, so that all meet the same machine.
 
     Each round has an order of its own: a step is slower after one that has left the allocator
@@ -38,12 +36,14 @@ def step_speeds(
         device: on which the steps run.
     """
     cuda = device.startswith("cuda")
-    settle_allocator()
+    # freed at once: glibc learns by it to keep what a step frees. By its sizes alone, one
+    # network's step would fault in 20,000 pages again and its like none
+    torch.empty(31 << 20, dtype=torch.uint8)
     memory = dict.fromkeys(steps, 0)
-    times: dict[str, list[float]] = {name: [] for name in steps}
+    times: dict[Hashable, list[float]] = {name: [] for name in steps}
     order = list(steps.items())
     shuffle = random.Random(0).shuffle
-    for round_ in range(_WARM_UP + rounds):
+    for round_ in range(1 + rounds):
         shuffle(order)
         for name, step in order:
             if cuda:
@@ -54,14 +54,17 @@ def step_speeds(
             step()
             if cuda:
                 torch.cuda.synchronize()
-            if round_ < _WARM_UP:  # in which the optimizer allocates its state
+            if not round_:  # in which the optimizer allocates its state
                 continue
             times[name].append(time.perf_counter() - start)
             if cuda:
                 memory[name] = max(memory[name], torch.cuda.max_memory_allocated() - before)
     if not cuda:
         memory = {name: saved_bytes(step) for name, step in steps.items()}
-    return {name: _speed(times[name], memory[name]) for name in steps}
+    return {
+        name: Speed(statistics.median(taken), _spread(taken), memory[name])
+        for name, taken in times.items()
+    }
 
 
 def saved_bytes(step: Callable[[], object]) -> int:
@@ -83,17 +86,8 @@ def saved_bytes(step: Callable[[], object]) -> int:
     return sum(size for _, size in kept.values())
 
 
-def settle_allocator() -> None:
-    """Have glibc keep the memory that a step frees.
-
-    By its sizes alone, one network's step would fault in 20,000 pages again and its like none.
-    """
-    torch.empty(31 << 20, dtype=torch.uint8)  # freed at once: the largest size that glibc learns by
-
-
-def _speed(times: list[float], memory: int) -> Speed:
-    spread = 0.0
-    if len(times) > 1:
-        first, _, third = statistics.quantiles(times, n=4)
-        spread = third - first
-    return Speed(statistics.median(times), spread, memory)
+def _spread(times: list[float]) -> float:
+    if len(times) < 2:
+        return 0.0
+    first, _, third = statistics.quantiles(times, n=4)
+    return third - first

@@ -3,110 +3,78 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from mmresneskt.runtime.config.load import load_config
-
 from ..complexity import complexity
-from . import build_network, matrix_rate, measure, memory_rate, variants
+from ..detection_table import row_config
+from ..peers import build_timed
 from .detector import PARTS, detector_steps
-from .measure import random_images, steps_of
-from .operators import KINDS, time_by_kind
-from .radix_forms import FORMS, blocks, radix_forms
-from .report import HEADER, draw, ratios, table_rows
-from .scaling import scaling
+from .report import HEADER, RATIO_HEADER, draw, ratios, table_rows
 from .speed import step_speeds
+from .variants import Variant, steps_of
 
-_RATIO_HEADER = ("mode", "compiled", "precision", "network", "its layout", "ours", "times as fast")
 _DETECTORS = ("resnet50", "resnest50", "resneskt50")
-_SCALING_HEADER = ("axis", "value", "ms a step", "without", "cost %", "memory MB", "without", "%")
 
 
-def _networks(args: argparse.Namespace, document: dict) -> list[tuple]:
+def backbones(args: argparse.Namespace, document: dict) -> list[tuple]:
+    """Speed and memory of backbones in every variant that was asked for."""
     compiled = [False, True] if args.compile else [False]
-    plan = list(variants(args.networks, args.modes, args.layouts, compiled, args.precision))
-    rates = {name: matrix_rate(args.device, getattr(torch, name)) for name in args.precision}
-    macs = {name: complexity(build_network(name), *args.size).macs for name in args.networks}
-    measured = measure(plan, random_images(args.batch, *args.size, args.device), args.rounds)
+    wanted = (args.networks, args.modes, args.layouts, compiled, args.precision)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(args.batch, 3, *args.size, generator=generator).to(args.device)
+    steps = steps_of([Variant(*chosen) for chosen in itertools.product(*wanted)], images)
+    rates, memory_rate = _machine(args.device, args.precision)
+    macs = {name: complexity(build_timed(name), *args.size).macs for name in args.networks}
+    measured = step_speeds(steps, args.rounds, args.device)
+    compared = ratios(measured)
     document.update(
-        size=args.size,
         matrix_rate=rates,
-        memory_rate=memory_rate(args.device),
+        memory_rate=memory_rate,
         macs=macs,
-        measured=[m.as_dict() for m in measured],
-        ratios=[dict(zip(_RATIO_HEADER, row)) for row in ratios(measured)],
+        measured=[
+            {**asdict(v), **asdict(speed), "images_per_second": args.batch / speed.seconds}
+            for v, speed in measured.items()
+        ],
+        ratios=[dict(zip(RATIO_HEADER, row)) for row in compared],
     )
     if args.out:
         title = f"{document['hardware']}, batch {args.batch}, {args.size[0]}x{args.size[1]}"
-        print(f"picture: {draw(measured, title, Path(args.out + '.png'))}")
-    return [(HEADER, table_rows(measured, macs, rates)), (_RATIO_HEADER, ratios(measured))]
+        print(f"picture: {draw(measured, args.batch, title, Path(args.out + '.png'))}")
+    return [(HEADER, table_rows(measured, args.batch, macs, rates)), (RATIO_HEADER, compared)]
 
 
-def _scaling(args: argparse.Namespace, document: dict) -> list[tuple]:
-    layout = args.layouts[-1]
-    rows = []
-    for p in scaling(args.batch, args.size[0], layout, args.device, args.rounds):
-        rows.append(
-            [
-                *(p.axis, p.value, 1e3 * p.on.seconds, 1e3 * p.off.seconds),
-                100 * (p.on.seconds / p.off.seconds - 1),
-                *(p.on.memory / 1e6, p.off.memory / 1e6),
-                100 * (p.on.memory / p.off.memory - 1),
-            ]
-        )
-    document.update(size=args.size, layout=layout, header=_SCALING_HEADER, scaling=rows)
-    return [(_SCALING_HEADER, rows)]
-
-
-def _detector(args: argparse.Namespace, document: dict) -> list[tuple]:
+def detectors(args: argparse.Namespace, document: dict) -> list[tuple]:
+    """Time of the parts of Table 3's Faster R-CNN with three backbones."""
     layout = args.layouts[-1]
     steps: dict[tuple[str, str], Callable[[], object]] = {}
     for name in _DETECTORS:
-        cfg = load_config(f"mmresneskt::faster_rcnn_{name}.py")
-        parts = detector_steps(cfg, args.batch, args.size, layout, args.device)
+        parts = detector_steps(row_config(name, "coco"), args.batch, args.size, layout, args.device)
         steps.update({(name, part): function for part, function in parts.items()})
     speeds = step_speeds(steps, args.rounds, args.device)
     header = ("Faster R-CNN with", *(f"{part} (ms)" for part in PARTS))
     rows = [[n, *(1e3 * speeds[n, part].seconds for part in PARTS)] for n in _DETECTORS]
-    document.update(size=args.size, layout=layout, header=header, detectors=rows)
+    document.update(layout=layout, header=header, detectors=rows)
     return [(header, rows)]
 
 
-def _radix(args: argparse.Namespace, document: dict) -> list[tuple]:
-    total: dict[tuple[str, str], list[float]] = {}
-    for layout, mode, channels, speeds in radix_forms(
-        args.batch, args.size[0], args.device, args.rounds
-    ):
-        sums = total.setdefault((layout, mode), [0.0] * len(FORMS))
-        for position, form in enumerate(FORMS):
-            sums[position] += 1e3 * blocks(channels) * speeds[form].seconds
-    header = ("layout", "mode", *(f"{form} (ms, all blocks)" for form in FORMS))
-    rows = [[*how, *sums] for how, sums in total.items()]
-    document.update(size=args.size, header=header, radix=rows)
-    return [(header, rows)]
+def _machine(device: str, precisions: Sequence[str]) -> tuple[dict[str, float], float]:
+    """The floor under any network's time: what the machine itself can do.
 
-
-def _operators(args: argparse.Namespace, document: dict) -> list[tuple]:
-    images = random_images(args.batch, *args.size, args.device)
-    chosen = variants(args.networks, args.modes, args.layouts, [False], args.precision)
-    found = time_by_kind(steps_of(chosen, images), args.rounds, args.device)
-    rows = []
-    for variant, seconds in found.items():
-        cells = (1e3 * seconds[kind] for kind in KINDS)
-        rows.append([variant.network, variant.mode, variant.layout, variant.precision, *cells])
-    header = ("network", "mode", "layout", "precision", *(f"{kind} (ms)" for kind in KINDS))
-    document.update(size=args.size, header=header, operators=rows)
-    return [(header, rows)]
-
-
-# each with the options that change it, of those that not all take
-TABLES = {
-    "speed": (_networks, ("networks", "modes", "layouts", "compile", "precision", "size")),
-    "scaling": (_scaling, ("layouts",)),
-    "radix": (_radix, ()),
-    "operators": (_operators, ("networks", "modes", "layouts", "precision", "size")),
-    "detector": (_detector, ("layouts", "size")),
-}
+    Multiply-accumulates a second of a large square matrix product in each precision, and bytes a
+    second, read and written, of a large copy.
+    """
+    side, size = (8192, 2**30) if device == "cuda" else (2048, 2**27)
+    source = torch.zeros(size // 4, device=device)
+    steps = {"copy": functools.partial(torch.empty_like(source).copy_, source)}
+    for name in precisions:
+        a = torch.rand(side, side, device=device).to(getattr(torch, name))
+        steps[name] = functools.partial(torch.matmul, a, a)
+    speeds = step_speeds(steps, 7, device)
+    rates = {name: side**3 / speeds[name].seconds for name in precisions}
+    return rates, 2 * size / speeds["copy"].seconds

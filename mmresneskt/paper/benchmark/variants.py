@@ -1,22 +1,22 @@
-"""What of a network is measured: inference or a training step, layout, compiler, precision."""
+"""What of a backbone is measured: inference or a training step, layout, compiler, precision."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch._dynamo
 from torch import Tensor, nn
 
+from ..peers import build_timed
+
 LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
-MODES = ("inference", "training")
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to run one network."""
+    """One way to run one backbone."""
 
     network: str
     mode: str
@@ -28,16 +28,20 @@ class Variant:
     """or "bfloat16" or "float16", by autocast; the latter with a GradScaler in training."""
 
 
-def variants(
-    networks: Sequence[str],
-    modes: Sequence[str],
-    layouts: Sequence[str],
-    compiled: Sequence[bool],
-    precisions: Sequence[str],
-) -> Iterator[Variant]:
-    """All combinations."""
-    for combination in itertools.product(networks, modes, layouts, compiled, precisions):
-        yield Variant(*combination)
+def steps_of(variants: Sequence[Variant], images: Tensor) -> dict[Variant, Callable[[], object]]:
+    """One step of each on the same images (N, 3, H, W).
+
+    Variants of one backbone, mode and layout share their weights.
+    """
+    models: dict[tuple[str, str, str], nn.Module] = {}
+    steps = {}
+    for variant in variants:
+        key = (variant.network, variant.mode, variant.layout)
+        layout = LAYOUTS[variant.layout]
+        if key not in models:
+            models[key] = build_timed(variant.network).to(images.device, memory_format=layout)
+        steps[variant] = step(variant, models[key], images.contiguous(memory_format=layout))
+    return steps
 
 
 def step(variant: Variant, model: nn.Module, images: Tensor) -> Callable[[], object]:
@@ -58,13 +62,9 @@ def step(variant: Variant, model: nn.Module, images: Tensor) -> Callable[[], obj
 
     def forward() -> Tensor:
         if precision is torch.float32:  # which torch 2.1's autocast refuses even if not enabled
-            return run(images)
+            return run(images)[-1]
         with torch.autocast(device, precision):
-            return run(images)
-
-    def infer() -> None:
-        with torch.no_grad():
-            forward()
+            return run(images)[-1]
 
     def train() -> None:
         scaler.scale(forward().float().mean()).backward()
@@ -72,7 +72,7 @@ def step(variant: Variant, model: nn.Module, images: Tensor) -> Callable[[], obj
         scaler.update()
         optimizer.zero_grad(set_to_none=True)
 
-    return train if training else infer
+    return train if training else torch.no_grad()(forward)
 
 
 def _compile(model: nn.Module) -> nn.Module:
