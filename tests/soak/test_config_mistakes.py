@@ -1,7 +1,7 @@
 """Two hundred mistakes in configs: misspelt keys, wrong types, values out of range."""
 
-from ..check_config_mistakes import make_data, named
-from ..config_mistakes import mistakes
+from tests.support.check_config_mistakes import make_data, named
+from tests.support.config_mistakes import mistakes
 
 
 def test_two_hundred_mistakes_are_named_with_their_keys(tmp_path, monkeypatch):

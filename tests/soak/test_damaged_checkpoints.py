@@ -1,4 +1,4 @@
-"""The long form of tests/test_checkpoint_damage.py: 500 damaged copies of each kind of file.
+"""The long form of checkpoint/test_damage.py: 500 damaged copies of each kind of file.
 
 What was found goes to standard output: pytest -s.
 """
@@ -17,10 +17,9 @@ from mmresneskt.cli import call, main
 from mmresneskt.runtime.checkpoint import load_file
 from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.trained import build_model
-
-from ..damage import damaged, tally
-from ..damage import train as train_tiny
-from ..helpers import ROOT, randomize
+from tests.support.damage import damaged, tally
+from tests.support.damage import train as train_tiny
+from tests.support.helpers import ROOT, randomize
 
 COUNT = 500
 PARCELS = ROOT / "configs" / "faster_rcnn_resneskt_parcels.py"

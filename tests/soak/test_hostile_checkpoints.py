@@ -1,4 +1,4 @@
-"""The long form of tests/test_checkpoint_code.py: each attack by each command, and by URL."""
+"""The long form of checkpoint/test_code.py: each attack by each command, and by URL."""
 
 import contextlib
 import io
@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 
 from mmresneskt.cli import main
-
-from ..attacks import attacks, raw_attacks
-from ..helpers import ROOT
-from ..served import serve
-from ..test_checkpoint_code import write_attack
+from tests.support.attacks import attacks, raw_attacks, write_attack
+from tests.support.helpers import ROOT
+from tests.support.served import serve
 
 PARCELS = str(ROOT / "configs" / "faster_rcnn_resneskt_parcels.py")
 DEPTH = "model.backbone.depth=14"

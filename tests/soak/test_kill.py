@@ -1,95 +1,9 @@
 """Kill a training that saves every iteration, at random moments, and go on with it."""
 
-import os
-import random
-import signal
-import time
-from pathlib import Path
-
-import torch
-
-from mmresneskt.runtime.checkpoint import load_file
-from mmresneskt.runtime.fault_tolerance import newest_valid
-
-from ..toy_run import finish, log, losses, start, ticks
-
-
-def check_kills(folder, kills, seed, width=8):
-    """Kill ``kills`` times, every other time during a write; each start resumes.
-
-    Compares the pieces with an uninterrupted run as well: losses and weights, to the bit.
-
-    Returns:
-        The moments of the kills: how many were during a write, and the largest loss of work.
-    """
-    draw = random.Random(seed)
-    pieces, whole = folder / "pieces", folder / "whole"
-    settings = {
-        "by_epoch": False,
-        "model.width": width,
-        "train_cfg.val_interval": 10**6,
-        "default_hooks.checkpoint.max_keep_ckpts": 2,
-    }
-    length = 10**6  # never reached before the last kill
-    in_write = lost = 0
-    done = 0
-    for kill in range(kills):
-        child = start(pieces, length=length, **settings)
-        wait_for_iteration(pieces, done + 2, child)  # one has been saved
-        time.sleep(draw.uniform(0, 0.2))
-        if kill % 2:
-            in_write += wait_for_write(pieces, draw)
-        os.kill(child, signal.SIGKILL)
-        assert finish(child) == -signal.SIGKILL
-        trained = last_line(pieces)
-        saved = newest_valid(pieces).meta["iter"]  # what the next start goes on from
-        lost = max(lost, trained - saved)
-        assert 0 <= trained - saved <= 1
-        assert saved >= done  # nothing that was there is gone
-        done = saved
-        assert len(list(pieces.glob(".*.unfinished"))) <= 1
-        assert len(list(pieces.glob("*.pth"))) <= 4
-    length = done + 5
-    assert finish(start(pieces, length=length, **settings)) == 0, log(pieces)
-    assert log(pieces).count("going on from") == kills
-    assert log(pieces).count("training starts from the beginning") == 1
-    assert sorted(p.name for p in pieces.glob("*.pth")) == sorted(
-        f"iter_{n}.pth" for n in (length - 1, length)
-    )
-    assert not list(pieces.glob(".*"))
-    assert finish(start(whole, length=length, **settings), seconds=3600) == 0, log(whole)
-    assert losses(pieces) == losses(whole)
-    assert list(losses(whole)) == list(range(1, length + 1))
-    ours, theirs = (load_file(path / f"iter_{length}.pth") for path in (pieces, whole))
-    for name, value in ours["state_dict"].items():
-        assert torch.equal(value, theirs["state_dict"][name]), name
-    return dict(iterations=length, in_write=in_write, most_lost=lost)
+from tests.support.kills import check_kills
 
 
 def test_two_hundred_kills(tmp_path):
     found = check_kills(tmp_path, kills=200, seed=0)
     print(found)
     assert found["in_write"] >= 90
-
-
-def last_line(folder):
-    lines = Path(folder, "losses.0").read_text().splitlines()
-    return int(lines[-1].split()[0])
-
-
-def wait_for_iteration(folder, iteration, child, seconds=120):
-    for _ in ticks(seconds):
-        file = Path(folder, "losses.0")
-        if file.exists() and file.stat().st_size and last_line(folder) >= iteration:
-            return
-        assert os.waitpid(child, os.WNOHANG)[0] == 0, log(folder)
-    raise TimeoutError(log(folder)[-2000:])
-
-
-def wait_for_write(folder, draw, seconds=5):
-    """Return in the middle of a write: 1, or 0 if none was seen."""
-    for _ in ticks(seconds):
-        if any(Path(folder).glob(".iter_*.unfinished")):
-            time.sleep(draw.uniform(0, 0.005))
-            return 1
-    return 0

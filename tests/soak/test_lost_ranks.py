@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from mmresneskt.runtime.pictures.curves import read_scalars
-
-from ..processes import CLASSIFIER, parameters, record, train, write
+from tests.support.processes import CLASSIFIER, parameters, record, train, write
 
 STEPS = 48 // 8  # of an epoch
 EPOCHS = 3

@@ -6,8 +6,14 @@ from collections import Counter
 
 import pytest
 
-from ..check_mutated import coco_tree, skipped_by_a_loader, try_annotations, try_image, voc_tree
-from ..helpers import run_tool
+from tests.support.check_mutated import (
+    coco_tree,
+    skipped_by_a_loader,
+    try_annotations,
+    try_image,
+    voc_tree,
+)
+from tests.support.helpers import run_tool
 
 MEMORY = 4 * 2**20
 """KiB: that of the libraries and of the largest image allowed, a few times over."""

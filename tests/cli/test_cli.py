@@ -1,0 +1,92 @@
+"""The command line as a whole: help, mistakes, and where it is started from."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mmresneskt.cli import COMMANDS, call, main
+from mmresneskt.runtime import conditions
+from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.launcher import is_main_process
+from tests.support.helpers import ROOT, run_tool
+
+HEAVY = ("torch", "mmengine", "mmcv", "mmdet", "numpy", "cv2", "matplotlib")
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_imports_nothing_heavy(command, tmp_path):
+    """So it is quick, and there where no MM library is installed."""
+    code = f"""
+import sys
+sys.argv = {["mmresneskt", *command.split(), "--help"]}
+from mmresneskt.cli import main
+try:
+    main()
+finally:
+    found = [name for name in {HEAVY} if name in sys.modules]
+    assert not found, found
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: mmresneskt {command or 'COMMAND'}")
+
+
+def test_scripts_and_modules_are_the_same_command(tmp_path):
+    for program in ([str(ROOT / "tools/train.py")], ["-m", "mmresneskt", "train"]):
+        done = subprocess.run(
+            [sys.executable, *program, "missing.py"], capture_output=True, text=True, cwd=tmp_path
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == "error: config missing.py does not exist.\n"
+
+
+def test_an_unknown_command_is_named():
+    with pytest.raises(UserError, match="no command 'trian'. Did you mean train?"):
+        call("trian", [])
+
+
+def test_the_version_is_told(capsys):
+    main(["--version"])
+    assert capsys.readouterr().out.startswith("mmresneskt 0.")
+
+
+def test_debug_shows_where_an_error_comes_from(tmp_path):
+    done = run_tool("check", "missing.py", cwd=tmp_path)
+    assert done.returncode == 2
+    done = run_tool("train", "missing.py", "--debug", cwd=tmp_path)
+    assert "Traceback" in done.stderr
+
+
+def test_without_an_mm_library_one_line_says_what_to_install(tmp_path):
+    (tmp_path / "mmengine").mkdir()
+    (tmp_path / "mmengine/__init__.py").write_text("raise ModuleNotFoundError(name='mmengine')")
+    done = subprocess.run(
+        [sys.executable, "-m", "mmresneskt", "train", "x.py"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=dict(os.environ, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}"),
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: mmengine is not installed: pip install 'mmengine>=0.8.0'"
+    ]
+
+
+@pytest.mark.parametrize("name", ["RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"])
+def test_one_process_speaks_under_every_launcher(name, monkeypatch):
+    for other in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
+        monkeypatch.delenv(other, raising=False)
+    assert is_main_process()
+    monkeypatch.setenv(name, "1")
+    assert not is_main_process()
+
+
+def test_the_commit_is_this_packages_and_no_other_repositorys(tmp_path, monkeypatch):
+    installed = tmp_path / "site/mmresneskt/runtime/conditions.py"
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    monkeypatch.setattr(conditions, "__file__", str(installed))
+    installed.parent.mkdir(parents=True)
+    assert conditions.conditions()["commit"].startswith("of version 0.")

@@ -1,0 +1,106 @@
+"""One image of ``prepare-imagenet10``: decoded, cropped, varied."""
+
+import io
+import struct
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+from torchvision.transforms import CenterCrop, InterpolationMode, Resize
+
+from mmresneskt.data.imagenet10 import images
+from mmresneskt.data.imagenet10.plan import Look
+from tests.support.imagenet_tree import jpeg, picture
+
+
+@pytest.mark.parametrize("size", [(500, 375), (333, 500), (224, 224), (75, 56), (900, 230), (9, 9)])
+def test_the_crop_is_torchvision_s(size):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8))
+    theirs = CenterCrop(224)(Resize(224, InterpolationMode.BICUBIC)(image))
+    ours = images.crop(images.surround(image))
+    difference = np.abs(np.asarray(ours, int) - np.asarray(theirs, int))
+    assert difference.max() <= 1
+    assert difference.mean() < 0.01
+
+
+def test_a_very_long_image_needs_no_more_memory_than_its_crop():
+    assert images.surround(Image.new("RGB", (60_000, 2))).size == (224 + 2 * images.MARGIN,) * 2
+
+
+@pytest.mark.parametrize("angle", [0, 12.5, -30, 30])
+def test_a_copy_is_rotated_about_its_centre_and_has_no_empty_corner(angle):
+    wide = picture(3, (700, 700))  # real surroundings, to compare the corners as well
+    margin = images.MARGIN
+    middle = wide.crop((238 - margin, 238 - margin, 462 + margin, 462 + margin))
+    copy = images.vary(middle, Look(angle, 1, 1))
+    theirs = wide.rotate(angle, Image.Resampling.BICUBIC).crop((238, 238, 462, 462))
+    assert np.abs(np.asarray(copy, int) - np.asarray(theirs, int)).max() <= 1
+    white = images.surround(Image.new("RGB", (300, 224), "white"))
+    assert np.asarray(images.vary(white, Look(angle, 1, 1))).min() == 255
+
+
+def test_brightness_multiplies_and_contrast_stretches_about_the_mean():
+    half = np.full((224, 224, 3), 80, np.uint8)
+    half[:, 112:] = 120
+    surrounded = images.surround(Image.fromarray(half))
+    dark = np.asarray(images.vary(surrounded, Look(0, 0.75, 1)))
+    assert (dark[0, 9, 0], dark[0, 200, 0]) == (60, 90)
+    strong = np.asarray(images.vary(surrounded, Look(0, 1, 1.25)))
+    assert (strong[0, 9, 0], strong[0, 200, 0]) == (75, 125)
+
+
+def _png(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_every_kind_of_image_becomes_rgb():
+    grey = images.decode(jpeg(picture(1, mode="L")))
+    assert grey.mode == "RGB"
+    assert np.ptp(np.asarray(grey), axis=2).max() == 0
+    for mode in ("RGB", "RGBA", "P", "L"):
+        png = picture(1, mode=mode)
+        assert np.array_equal(images.decode(_png(png)), png.convert("RGB"))
+
+
+def test_cmyk_has_the_colours_that_opencv_reads():
+    data = jpeg(picture(1, mode="CMYK"))
+    assert b"Adobe" in data
+    theirs = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert np.abs(np.asarray(images.decode(data), int) - theirs).max() <= 4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_turns_an_image_upright_and_no_metadata_stays(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = jpeg(picture(2), exif=exif, comment=b"secret", dpi=(300, 300))
+    theirs = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    ours = images.decode(data)
+    assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+    written = images.encode(images.crop(images.surround(ours)))
+    assert b"Exif" not in written
+    assert b"secret" not in written
+
+
+def test_broken_metadata_of_an_intact_image_does_not_matter():
+    plain = jpeg(picture(2))
+    bad = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01\x12" * 9
+    data = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(bad) + 2) + bad + plain[2:]
+    assert np.array_equal(np.asarray(images.decode(data)), np.asarray(images.decode(plain)))
+
+
+def test_corrupt_images_are_refused_with_a_reason(monkeypatch):
+    whole = jpeg(picture(2, (300, 200)))
+    for data in (b"", b"no image", whole[:20], _png(picture(2))[:200]):
+        with pytest.raises(images.CorruptImage, match=".+"):
+            images.decode(data)
+    with pytest.raises(images.CorruptImage, match="truncated"):
+        images.decode(whole[: len(whole) * 2 // 3])
+    with pytest.raises(images.CorruptImage, match="^not an image$"):
+        images.decode(b"no image")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300 * 200 - 1)
+    with pytest.raises(images.CorruptImage, match="exceeds limit"):
+        images.decode(whole)

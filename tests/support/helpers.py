@@ -1,0 +1,50 @@
+"""What several tests need."""
+
+import functools
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data"
+# before torch 2.4 the CPU computes little in float16
+REDUCED = [*([torch.float16] if torch.__version__ >= "2.4" else []), torch.bfloat16]
+
+
+def randomize(model: nn.Module, seed: int = 0) -> nn.Module:
+    """Give every parameter and statistic a value that matters, zeros included."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.track_running_stats:
+            module.running_mean.normal_(0, 0.1, generator=generator)
+            module.running_var.uniform_(0.5, 2, generator=generator)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 1:
+                parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+            elif not parameter.any():
+                parameter.normal_(0, 0.1, generator=generator)
+    return model
+
+
+def run_tool(name: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+    """Run a command as a user would, from the folder ``cwd``."""
+    command = _command(name, arguments)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
+
+
+def start_tool(name: str, *arguments: object, cwd: Path) -> subprocess.Popen:
+    """The same in the background, both outputs as one stream of lines."""
+    output = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # tests that run as a job in the background would hand on that Ctrl-C is ignored
+    heeds = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(_command(name, arguments), cwd=cwd, preexec_fn=heeds, **output)
+
+
+def _command(name: str, arguments: tuple) -> list[str]:
+    return [sys.executable, "-m", "mmresneskt", name, *map(str, arguments)]

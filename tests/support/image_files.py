@@ -1,0 +1,32 @@
+"""Images and folders of them."""
+
+import io
+import json
+
+import numpy as np
+from PIL import Image
+
+
+def encoded(format="JPEG", size=(64, 48), **options):
+    rng = np.random.default_rng(0)
+    buffer = io.BytesIO()
+    pixels = rng.integers(0, 255, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(pixels).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def folder_with(root, broken, names="abcdefgh"):
+    """Eight images of two classes, of which some are truncated, and as a COCO file too."""
+    images, annotations = [], []
+    for number, name in enumerate(names):
+        file = root / "images" / "xy"[number % 2] / f"{name}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        data = encoded()
+        file.write_bytes(data[: len(data) // 2] if name in broken else data)
+        path = str(file.relative_to(root / "images"))
+        images.append(dict(id=number, file_name=path, width=64, height=48))
+        box = dict(id=number, image_id=number, category_id=1, bbox=[5, 5, 20, 20], area=400)
+        annotations.append(dict(box, iscrowd=0))
+    content = dict(images=images, annotations=annotations, categories=[dict(id=1, name="x")])
+    (root / "coco.json").write_text(json.dumps(content))
+    return root
