@@ -242,7 +242,7 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path):
         (["table3", "--checkpoint", "w.pth"], "takes a file, and the one row"),
         (
             ["table2", "--rows", "resnet50", "--out", "."],
-            "data/imagenet10/train is missing.*prepare_imagenet10.*--data FOLDER",
+            "data/imagenet10/train is missing.*prepare-imagenet10.*--data FOLDER",
         ),
         (["table2", "--epochs", "0"], "at least 1"),
         (["table2", "--recipe", "nothing.py", "--out", "."], "config nothing.py does not exist"),
