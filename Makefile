@@ -1,5 +1,5 @@
 # make demo: train a detector on generated images, evaluate it and draw its detections.
-# make test: lint and tests, in two processes of one thread each.
+# make test: lint, types and tests, in two processes of one thread each.
 # make soak: the tests that take their time; most have a short form among the others.
 # make test-onedl: the tests on the maintained fork of the MM libraries.
 # make test-latest: the tests on the newest torch and torchvision.
@@ -21,6 +21,10 @@ test: $(VENV)/ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
+# what mypy finds depends on the versions of the libraries
+ifeq ($(CONSTRAINTS),constraints.txt)
+	$(VENV)/bin/mypy
+endif
 	$(call PYTEST,$(VENV))
 
 test-onedl: $(VENV)-onedl/ready

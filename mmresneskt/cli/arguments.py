@@ -14,7 +14,7 @@ def add_config_arguments(parser: argparse.ArgumentParser, config: str = "config"
     Args:
         config: name of the argument, with dashes for an option.
     """
-    required = dict(required=True) if config.startswith("-") else {}
+    required: dict = dict(required=True) if config.startswith("-") else {}
     parser.add_argument(
         config, help="config file, or mmresneskt::..., mmdet::..., mmpretrain::...", **required
     )

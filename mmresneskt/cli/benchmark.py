@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(explain(error)) from error
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     print(f"{document['hardware']}, {document['threads']} threads; {versions}; {document['date']}")
-    print(*(f"\n{format_table(*table, markdown=False)}" for table in tables), sep="\n")
+    print(*(f"\n{format_table(header, rows, False)}" for header, rows in tables), sep="\n")
     if args.out:
         try:
             data = json.dumps(document, indent=1) + "\n"

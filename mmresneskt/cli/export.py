@@ -102,9 +102,10 @@ def _load(args: argparse.Namespace) -> tuple[nn.Module, dict[str, str]]:
     properties = _properties(cfg, meta)
     kind = type(model).__name__
     if cfg.get("default_scope") != "mmpretrain":
-        model = getattr(getattr(model, "detector", model), "backbone", None)
-        if model is None:
+        backbone = getattr(getattr(model, "detector", model), "backbone", None)
+        if backbone is None:
             raise UserError(f"config {args.config}: {kind} has no backbone")
+        model = backbone
         print(f"of {kind} its backbone is exported, {type(model).__name__}")
     model.eval()  # the libraries' ResNets return None
     return model, properties

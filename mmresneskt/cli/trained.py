@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 from torch import nn
 
@@ -57,5 +58,5 @@ class Trained:
             raise UserError(f"config {args.config}: {type(model).__name__} is no {what}")
         load_weights(model, weights(checkpoint), args.checkpoint, args.config)
         self.dataset_meta = meta if meta.get("classes") else meta_of_test_dataset(cfg)
-        self.model = to_device(model, args.device).eval()
+        self.model: BaseModel = to_device(model, args.device).eval()
         self.model.cfg = cfg

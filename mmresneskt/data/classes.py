@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -16,7 +17,7 @@ from .embedded import embedded
 _CLASSES_OF_THE_DATA = ("VOCFolderDataset", "CustomDataset")
 
 
-def set_classes(cfg: Config, classes: list[str] | str | None) -> None:
+def set_classes(cfg: Config, classes: Sequence[str] | str | None) -> None:
     """Give the datasets the classes asked for, and every head the number of them.
 
     Where none are given, data that names its own classes is read: the annotations of a

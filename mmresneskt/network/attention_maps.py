@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
+from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmresneskt.runtime.pipeline import test_pipeline
@@ -33,7 +34,7 @@ class BlockAttention:
     """The sizes of the kernels, in the order of the weights."""
 
 
-def spatial_attention(model: nn.Module, image: str | Path) -> list[BlockAttention]:
+def spatial_attention(model: BaseModel, image: str | Path) -> list[BlockAttention]:
     """The spatial attention of every block, in the order in which they run.
 
     The image passes the test pipeline of the model's config and its data_preprocessor,
@@ -52,7 +53,7 @@ def spatial_attention(model: nn.Module, image: str | Path) -> list[BlockAttentio
     return attend(model, image)[0]
 
 
-def attend(model: nn.Module, image: str | Path) -> tuple[list[BlockAttention], Tensor, Tensor]:
+def attend(model: BaseModel, image: str | Path) -> tuple[list[BlockAttention], Tensor, Tensor]:
     """:func:`spatial_attention`, what the pipeline made of the image, and the input.
 
     Returns:

@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from mmengine.model import BaseModel
+from torch import Tensor
 
 from .attention_maps import BlockAttention, attend
 
@@ -18,7 +19,7 @@ _MAP = "turbo"
 _WIDTH = 3.2  # inches of a column
 
 
-def draw_spatial_attention(model: nn.Module, image: str | Path) -> np.ndarray:
+def draw_spatial_attention(model: BaseModel, image: str | Path) -> np.ndarray:
     """The last block of every stage: its gate over the image, and its kernels' weights.
 
     The image is drawn as the backbone sees it, resized and cropped by the config's test
@@ -66,7 +67,7 @@ def _displayed(seen: Tensor) -> np.ndarray:
 
 
 def _draw_gate(
-    axes: Axes, grey: np.ndarray, block: BlockAttention, padded: tuple[int, int]
+    axes: Axes, grey: np.ndarray, block: BlockAttention, padded: tuple[int, ...]
 ) -> None:
     gate = _without_padding(block.gate.mean(0), grey, padded)
     low, high = float(gate.min()), float(gate.max())
@@ -93,7 +94,7 @@ def _draw_gate(
     bar.set_ticks(ticks, labels=[f"{tick:.3f}" for tick in ticks], fontsize=8)
 
 
-def _without_padding(gate: np.ndarray, image: np.ndarray, padded: tuple[int, int]) -> np.ndarray:
+def _without_padding(gate: np.ndarray, image: np.ndarray, padded: tuple[int, ...]) -> np.ndarray:
     """The part of a gate (H, W) that lies on the image, or it would widen the range."""
     rows, columns = (
         math.ceil(cells * side / whole)

@@ -41,8 +41,9 @@ def deploy(model: nn.Module) -> nn.Module:
     uses = Counter(module for pair in pairs for module in pair)
     folded: dict[nn.Module, nn.Module] = {}
     for conv, norm in pairs:
-        plain = type(conv) is nn.Conv2d and isinstance(norm, _BatchNorm)
-        if plain and norm.track_running_stats and uses[conv] == uses[norm] == 1:
+        if type(conv) is not nn.Conv2d or not isinstance(norm, _BatchNorm):
+            continue
+        if norm.track_running_stats and uses[conv] == uses[norm] == 1:
             folded[conv], folded[norm] = fuse_conv_bn_eval(conv, norm), nn.Identity().eval()
     for parent in list(model.modules()):
         for name, child in parent._modules.items():  # named_children() leaves out second names
@@ -63,7 +64,8 @@ def _check(model: object) -> None:
 
 def _pairs(backbone: ResNeSkt) -> Iterator[tuple[nn.Module, nn.Module]]:
     """The convolutions of a ResNeSkt, each with the module that alone takes its result."""
-    yield from zip(backbone.stem[::3], backbone.stem[1::3])
+    stem = list(backbone.stem)
+    yield from zip(stem[::3], stem[1::3])
     for module in backbone.modules():
         if isinstance(module, Bottleneck):
             yield module.conv1, module.bn1

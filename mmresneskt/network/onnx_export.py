@@ -36,7 +36,8 @@ def export(model: nn.Module, images: Tensor, opset: int, properties: dict[str, s
     axes[_INPUT] = {0: "batch", 2: "height", 3: "width"}
     # The exporter by TorchScript: it is in every PyTorch from 2.1 on, writes opset 17 itself and
     # needs no further package; the other one is ten times slower.
-    chosen = "dynamo" in inspect.signature(torch.onnx.export).parameters
+    known = inspect.signature(torch.onnx.export).parameters
+    chosen: dict = dict(dynamo=False) if "dynamo" in known else {}
     file = io.BytesIO()
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -44,12 +45,12 @@ def export(model: nn.Module, images: Tensor, opset: int, properties: dict[str, s
             torch.onnx.export(
                 model,
                 (images,),
-                file,
+                file,  # type: ignore[arg-type] # the stub has names of files only
                 input_names=[_INPUT],
                 output_names=names,
                 dynamic_axes=axes,
                 opset_version=opset,
-                **(dict(dynamo=False) if chosen else {}),
+                **chosen,
             )
     except Exception as error:  # the exporter raises whatever its passes do
         first = str(error).partition(" [Caused by ")[0]  # pages of the traced graph follow

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmengine.logging import print_log
 from mmengine.registry import WEIGHT_INITIALIZERS
@@ -20,6 +21,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from .bottleneck import Bottleneck
+from .resneskt import ResNeSkt
 
 _SHOWN = 5
 _PREFIX = re.compile(r"^(?:module\.|backbone\.)+")
@@ -56,7 +58,7 @@ class LoadReport:
 
 
 def load_resnest(
-    model: nn.Module,
+    model: ResNeSkt,
     source: str | Path | Mapping[str, Tensor],
     map_location: str = "cpu",
     strict: bool = True,
@@ -79,9 +81,10 @@ def load_resnest(
         ValueError: no ResNeSt keys, or with ``strict`` any mismatch; the message lists
             the first few.
     """
+    given: Any = source
     if not isinstance(source, Mapping):
-        source = CheckpointLoader.load_checkpoint(str(source), map_location)
-    state, layout = _rename(_backbone_part(source))
+        given = CheckpointLoader.load_checkpoint(str(source), map_location)
+    state, layout = _rename(_backbone_part(given))
     target = model.state_dict()
     extra = _beyond_resnest(model)
     expected = {k for k in target if not k.startswith(extra) or k in state}
@@ -122,7 +125,7 @@ class ResNeStPretrained:
         self.map_location = map_location
         self.strict = strict
 
-    def __call__(self, module: nn.Module) -> None:
+    def __call__(self, module: ResNeSkt) -> None:
         try:
             report = load_resnest(module, self.checkpoint, self.map_location, self.strict)
         except OSError as error:

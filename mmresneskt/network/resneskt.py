@@ -171,7 +171,7 @@ class ResNeSkt(BaseModule):
             gate=spatial_gate,
             share_kernels=spatial_share_kernels,
         )
-        common = dict(
+        common: dict = dict(
             style=style,
             avg_down_stride=avg_down_stride,
             avd_first=avd_first,

@@ -51,7 +51,8 @@ def complexity(model: nn.Module, height: int, width: int) -> Complexity:
             counts.append(int(sum(by_operator[name] for name in _MULTIPLYING)))
             skipped = (name.split("::")[-1] for name in analyzer.unsupported_ops())
             uncounted |= {name for name in skipped if name.startswith(_UNCOUNTED)}
-    return Complexity(parameter_count(model)[""], *counts, tuple(sorted(uncounted)))
+    macs, activations = counts
+    return Complexity(parameter_count(model)[""], macs, activations, tuple(sorted(uncounted)))
 
 
 def build_for_counting(cfg: Config, height: int, width: int) -> nn.Module:

@@ -69,7 +69,7 @@ def config_rows(configs: list[str], shape: list[int] | None) -> list[list]:
     return lines
 
 
-def _rounded(found: Complexity) -> tuple[float, float, float]:
+def _rounded(found: Complexity) -> tuple[float, ...]:
     """Parameters in M, multiply-accumulates in G, activations in M."""
     scaled = (found.params / 1e6, found.macs / 1e9, found.activations / 1e6)
     return tuple(round(value, 2) for value in scaled)

@@ -17,7 +17,7 @@ from mmresneskt.runtime.config.tree import nodes
 from mmresneskt.runtime.errors import UserError, explain
 
 # what a result depends on; the rest is how it is logged and kept
-_MATTERS = ("model", "data_preprocessor", "train_dataloader", "optim_wrapper")
+_MATTERS: tuple[str, ...] = ("model", "data_preprocessor", "train_dataloader", "optim_wrapper")
 _MATTERS += ("param_scheduler", "train_cfg")
 _INDIFFERENT = ("num_workers", "persistent_workers", "pin_memory", "prefetch_factor")
 

@@ -13,7 +13,9 @@ from mmresneskt.runtime.files import lock_folder, write_whole
 from mmresneskt.runtime.text_table import format_table
 
 from .layout import Layout
-from .tables import Row
+from .tables import DetectionRow, Row
+
+Rows = Sequence[Row | DetectionRow]
 
 _NOT_MEASURED = "not measured"
 _ENDING = ("epochs", "seeds", "conditions")
@@ -37,7 +39,7 @@ class Results:
         UserError: the file holds something else, or the folder cannot be written.
     """
 
-    def __init__(self, path: Path, title: str, rows: Sequence[Row], layout: Layout) -> None:
+    def __init__(self, path: Path, title: str, rows: Rows, layout: Layout) -> None:
         self.path, self.title, self.rows, self.layout = path, title, rows, layout
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +64,7 @@ class Results:
         """Keep what :func:`mmresneskt.paper.row_speed.row_speed` found."""
         self._update([], speed)
 
-    def markdown(self, rows: Sequence[Row]) -> str:
+    def markdown(self, rows: Rows) -> str:
         """One line for each row and each way it was run, with the conditions below."""
         layout = self.layout
         header = ["network", *(h for h, *_ in (*layout.printed, *layout.shown)), *_ENDING]
@@ -116,7 +118,7 @@ class Results:
             before, kept = self._read()
             merged = {_identity(run): run for run in (*before, *runs)}
             self.runs, self.speed = list(merged.values()), speed or kept
-            document = dict(title=self.title, rows=self._summary(), runs=self.runs)
+            document: dict = dict(title=self.title, rows=self._summary(), runs=self.runs)
             if self.speed:
                 document["speed"] = self.speed
             write_whole(self.path, (json.dumps(document, indent=1) + "\n").encode())
@@ -138,7 +140,7 @@ class Results:
             raise UserError(f"{self.path} does not hold results: move it away and start again")
         return runs, speed
 
-    def _groups(self, row: Row) -> list[list[dict]]:
+    def _groups(self, row: Row | DetectionRow) -> list[list[dict]]:
         groups: dict[str, list[dict]] = {}
         for run in self.runs:
             if run["row"] == row.name:

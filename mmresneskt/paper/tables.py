@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from mmresneskt.network.swap.backbones import BACKBONES
-from mmresneskt.runtime.environment import configs_of
 
-CONFIGS = configs_of("mmresneskt")
+CONFIGS = Path(__file__).parents[1] / ".mim" / "configs"
 
 
 @dataclass(frozen=True)

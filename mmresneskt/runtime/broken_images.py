@@ -88,8 +88,8 @@ def guard_images(runner: Runner, budget: Budget | None = None) -> None:
         # copy of the loader that it adds, which is found by being equal
         evaluated = (runner._val_dataloader, runner._test_dataloader)
         trains = dataloader in trained_on and not any(dataloader is other for other in evaluated)
-        trains = trains and budget is not None
-        guard(loader.dataset, Skips(file, budget, count_images(loader.dataset)) if trains else None)
+        limit = budget if trains else None
+        guard(loader.dataset, Skips(file, limit, count_images(loader.dataset)) if limit else None)
         return loader
 
     runner.build_dataloader = build_guarded

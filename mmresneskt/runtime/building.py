@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.registry import MODELS, DefaultScope, Registry
 from mmengine.utils import import_modules_from_strings
 from torch import nn
@@ -71,6 +71,6 @@ def find_class(cfg: Config, kind: str | type | None, registry: Registry = MODELS
         return scoped.get(kind)
 
 
-def unwrapped(model: nn.Module) -> nn.Module:
+def unwrapped(model: BaseModel) -> BaseModel:
     """The model itself, where a run of several processes has wrapped it."""
     return model.module if is_model_wrapper(model) else model

@@ -44,7 +44,7 @@ def prepare(cfg: Config) -> None:
         return
     if not distributed.is_initialized():
         seconds = cfg.get("env_cfg", {}).get("dist_cfg", {}).get("timeout")
-        limit = dict(timeout=datetime.timedelta(seconds=seconds)) if seconds else {}
+        limit: dict = dict(timeout=datetime.timedelta(seconds=seconds)) if seconds else {}
         distributed.init_process_group("gloo", **limit)
     wrapper = dict(
         type="MMDistributedDataParallel",

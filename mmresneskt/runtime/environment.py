@@ -49,7 +49,8 @@ def optional(library: str, submodule: str) -> ModuleType | None:
 def configs_of(library: str) -> Path | None:
     """The folder of configs that an installed MM library brings, None where it is absent."""
     spec = importlib.util.find_spec(library)
-    return spec and Path(spec.submodule_search_locations[0], ".mim", "configs")
+    places = spec and spec.submodule_search_locations
+    return Path(places[0], ".mim", "configs") if places else None
 
 
 def problem_of(library: str) -> str | None:

@@ -8,12 +8,12 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TextIO
 
-try:
+fcntl: ModuleType | None = None
+with contextlib.suppress(ImportError):  # on Windows
     import fcntl
-except ImportError:  # not on Windows
-    fcntl = None
 
 
 def write_whole(path: str | Path, data: bytes) -> Path:

@@ -66,7 +66,7 @@ def check_image(data: bytes) -> None:
             raise CorruptImage(_too_large(f"{width}x{height} pixels"))
         if image.format in _JPEG and width * height > _DENSEST * len(data):
             raise CorruptImage(f"{width}x{height} pixels cannot be in {len(data):,} bytes")
-        end = _ENDS.get(image.format)
+        end = _ENDS.get(image.format or "")
         if end is not None and end in data[-_TAIL:]:
             return
         try:

@@ -19,4 +19,4 @@ def test_pipeline(cfg: Config) -> Compose:
     if not dataset:
         raise ValueError("the config has no test_dataloader with a pipeline for its images")
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mmdet")):
-        return Compose(dataset.pipeline)
+        return Compose(dataset["pipeline"])

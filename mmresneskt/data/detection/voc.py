@@ -56,7 +56,7 @@ class VOCFolderDataset(XMLDataset):
 
     def load_data_list(self) -> list[dict]:
         """Images and their boxes; boxes without area are left out, and counted once."""
-        self._without_area: list[str] = []
+        self._without_area: list[str | None] = []
         images = super().load_data_list()
         if self._without_area:
             print_log(

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import PIL
 from rich.console import Console
@@ -112,8 +112,8 @@ def _make_all(make: Callable[[Job], Made], jobs: list[Job], workers: int, allowe
     # a forked worker has the imports already, which take longer than many an image
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    bar = dict(total=len(jobs), console=Console(stderr=True), disable=not sys.stderr.isatty())
-    lines, written, corrupt = [], 0, {}
+    bar: dict = dict(total=len(jobs), console=Console(stderr=True), disable=not sys.stderr.isatty())
+    lines, written, corrupt = [], 0, dict[str, str]()
     try:
         results = pool.map(make, jobs, chunksize=8)  # forks, so before the bar has its thread
         for made in track(results, "images", **bar):
@@ -134,7 +134,7 @@ def _make_all(make: Callable[[Job], Made], jobs: list[Job], workers: int, allowe
 def _start_worker() -> None:
     """Leave Ctrl-C to the parent, and end when it was killed instead of waiting for work."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
+    parent: Any = multiprocessing.parent_process()
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 

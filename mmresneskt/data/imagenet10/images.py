@@ -78,7 +78,7 @@ def vary(surrounded: Image.Image, look: Look) -> Image.Image:
     cos, sin = math.cos(angle), math.sin(angle)
     centre = MARGIN + SIZE / 2
     # from a pixel of the result to its place in ``surrounded``; y points down
-    matrix = (cos, -sin, centre - SIZE / 2 * (cos - sin))
+    matrix: tuple[float, ...] = (cos, -sin, centre - SIZE / 2 * (cos - sin))
     matrix += (sin, cos, centre - SIZE / 2 * (cos + sin))
     image = surrounded.transform(
         (SIZE, SIZE), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC

@@ -103,7 +103,7 @@ def read_labels(file: Path) -> dict[int, str]:
         )
     devkit = lines[0].isdecimal()
     wnids = _devkit_wnids(file.with_name("meta.mat")) if devkit else IMAGENET_LABELS
-    labels = {int(match[1] or i): match[2] for i, match in enumerate(matches, start=1)}
+    labels = {int(match[1] or i): match[2] for i, match in enumerate(matches, start=1) if match}
     return {i: wnids.get(int(x), "") if x.isdecimal() else x for i, x in labels.items()}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-Color = tuple[float, float, float]
+Color = tuple[float, ...]
 Points = Sequence[tuple[float, float]]
 
 _SHIFT = 4  # fractional bits of OpenCV's drawing coordinates

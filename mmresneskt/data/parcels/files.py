@@ -51,7 +51,7 @@ def write_parcels(
     with _written_whole(folder) as draft:
         (draft / IMAGES).mkdir()
         labels = {name: i for i, name in enumerate(KINDS, start=1)}
-        images, boxes = [], []
+        images, boxes = [], list[dict]()
         for index in range(num_images):
             image, packages = draw_scene(np.random.default_rng((seed, index)), width, height)
             name = f"{index:06d}.jpg"

@@ -20,7 +20,7 @@ _ROUND = np.array([0.55, 0.8, 1.05, 1.2, 1.1, 0.9, 0.7, 0.5])  # light on a cyli
 
 def any_color(rng: np.random.Generator) -> Color:
     """A colour of medium saturation: hue free, so red, blue, brown and grey all occur."""
-    hsv = np.uint8([[[rng.integers(180), rng.integers(30, 200), rng.integers(90, 240)]]])
+    hsv = np.array([[[rng.integers(180), rng.integers(30, 200), rng.integers(90, 240)]]], np.uint8)
     return tuple(float(v) for v in cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0, 0])
 
 
@@ -163,7 +163,7 @@ def crate(canvas: Canvas, rng: np.random.Generator) -> None:
     """Wooden slats with dark gaps, a post at either side."""
     wood = mix((100, 160, 205), (50, 95, 140), rng.random())
     canvas.rectangle(0.03, 0.15, 0.97, 0.9, darker(wood, 0.8))
-    slats = rng.integers(3, 5)
+    slats = int(rng.integers(3, 5))
     pitch = 0.75 / slats
     for i in range(slats):
         y = 0.15 + i * pitch

@@ -108,7 +108,7 @@ def _place(rng: np.random.Generator, kind: str, owner: np.ndarray) -> tuple[np.n
 def _cast_shadow(image: np.ndarray, alpha: np.ndarray, light: float, strength: float) -> None:
     """Darken the belt beside a package, away from the light."""
     reach = 0.035 * min(alpha.shape)
-    shift = np.float32([[1, 0, reach * np.cos(light)], [0, 1, reach * np.sin(light)]])
+    shift = np.array([[1, 0, reach * np.cos(light)], [0, 1, reach * np.sin(light)]], np.float32)
     shadow = cv2.warpAffine(alpha, shift, alpha.shape[::-1])
     blur = 2 * int(reach / 2) + 1
     shadow = cv2.blur(shadow, (blur, blur))

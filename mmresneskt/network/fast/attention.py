@@ -8,6 +8,7 @@ anyway. In the backward pass V is the product divided by the gate again.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,10 +19,9 @@ from torch.autograd.function import once_differentiable
 from ..channel_pool import ChannelPool
 from ..spatial_kernel_attention import GATES, SpatialKernelAttention, multiply
 
+fused: Any = None
 if os.environ.get("MMRESNESKT_TRITON") == "1":
     from . import fused
-else:
-    fused = None
 
 if hasattr(torch.compiler, "is_compiling"):
     _is_compiling = torch.compiler.is_compiling
@@ -37,7 +37,7 @@ class FastSpatialKernelAttention(SpatialKernelAttention):
             What is to see V afterwards, like a hook that keeps it, has to copy it.
     """
 
-    def __init__(self, *args: object, inplace: bool = False, **kwargs: object) -> None:
+    def __init__(self, *args: Any, inplace: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.inplace = inplace
 

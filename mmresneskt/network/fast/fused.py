@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import threading
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -79,7 +80,7 @@ def gate_backward(
 
 
 def _launch(
-    kernel: object, like: Tensor, groups: int, tensors: tuple, extra: tuple, **constants: int
+    kernel: Any, like: Tensor, groups: int, tensors: tuple, extra: tuple, **constants: int
 ) -> None:
     """Start a kernel over the positions of all samples and groups; ``like`` is as V is."""
     sizes = (like.shape[2] * like.shape[3], like.size(1), *_steps(like))
@@ -145,7 +146,7 @@ def _compare(
         AssertionError: a result is another one.
     """
     generator = torch.Generator().manual_seed(0)  # not the one that the training draws from
-    kind = dict(generator=generator, device="cpu", dtype=torch.float32)
+    kind: dict = dict(generator=generator, device="cpu", dtype=torch.float32)
     pooling = ChannelPool(groups=2)
 
     def draw(*shape: int) -> Tensor:

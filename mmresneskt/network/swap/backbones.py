@@ -44,10 +44,10 @@ class Backbone:
 
     def settings_in(self, library: str | None) -> dict:
         """The settings as a library's configs have them."""
-        return {**self.settings, **self.by_library.get(library, {})}
+        return {**self.settings, **self.by_library.get(library or "", {})}
 
 
-_RESNEST = dict(
+_RESNEST: dict = dict(
     initializer="ResNeStPretrained",
     mean=(123.68, 116.779, 103.939),
     std=(58.393, 57.12, 57.375),
@@ -55,7 +55,7 @@ _RESNEST = dict(
 )
 # "fast" weights are published for 50 layers only; those of 101 pool after the 3x3
 _FIFTY = dict(type="ResNeSkt", depth=50)
-_FAST = dict(**_RESNEST, local_copy="RESNEST50_FAST")
+_FAST: dict = dict(**_RESNEST, local_copy="RESNEST50_FAST")
 _HUNDRED_AND_ONE = dict(type="ResNeSkt", depth=101, stem_channels=128, avd_first=False)
 
 BACKBONES: dict[str, Backbone] = {

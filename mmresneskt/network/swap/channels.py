@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmengine.config import ConfigDict
 
 from mmresneskt.runtime.config.tree import nodes
@@ -35,7 +37,7 @@ def set_channels(holder: ConfigDict, old: list[int], new: list[int]) -> None:
         raise ValueError(f"no head has in_channels for the backbone's maps, {old}")
 
 
-def _renewed(value: object, old: list[int], new: list[int]) -> object:
+def _renewed(value: int | Sequence[int], old: list[int], new: list[int]) -> int | list[int] | None:
     """``value`` with the new channels, None if it is not the old ones."""
     if isinstance(value, int):
         return new[-1] if value == old[-1] else None

@@ -28,6 +28,6 @@ def refuse(holder: ConfigDict) -> None:
     for neck in necks if isinstance(necks, list) else [necks]:
         if neck.get("rfp_backbone"):
             raise ValueError(
-                f"its neck, {neck.type}, feeds maps back into the stages of a DetectoRS_ResNet, "
+                f"its neck, {neck['type']}, feeds maps back into the stages of a DetectoRS_ResNet, "
                 f"which no other backbone takes. Take the version without it"
             )

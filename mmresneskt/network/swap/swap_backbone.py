@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import os
+from collections.abc import Sequence
 
 from mmengine.config import Config, ConfigDict
 
@@ -41,14 +42,14 @@ def swap_backbone(cfg: Config, name: str) -> Config:
     Raises:
         ValueError: an unknown name, or a model in which the swap makes no sense; says why.
     """
-    name, _, weights = name.partition(":")
+    name, _, given = name.partition(":")
     if name not in BACKBONES:
         near = difflib.get_close_matches(name, BACKBONES, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise ValueError(f"there is no backbone {name!r}.{hint} Known: {', '.join(BACKBONES)}")
     new = BACKBONES[name]
     public = os.environ.get(new.local_copy) or new.weights
-    weights = {"": public, "none": None}.get(weights, weights)
+    weights = {"": public, "none": None}.get(given, given)
 
     cfg = copy.deepcopy(cfg)
     if not isinstance(_holder(cfg).backbone.type, str):
@@ -125,7 +126,7 @@ def _settings(
 
 
 def _choose_maps(
-    cfg: Config, backbone: ConfigDict, before: list[Map], indices: object, name: str
+    cfg: Config, backbone: ConfigDict, before: list[Map], indices: Sequence | int | None, name: str
 ) -> tuple[tuple[int, ...], list[Map]]:
     """The stages whose maps have the old ones' strides, and these maps.
 

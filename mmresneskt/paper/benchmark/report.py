@@ -13,8 +13,8 @@ from mmresneskt.runtime.files import write_whole
 from .speed import Speed
 from .variants import Variant
 
-HEADER = ("network", "mode", "layout", "compiled", "precision", "ms a step", "spread %")
-HEADER += ("images/s", "memory MB", "MACs (G)", "% of matrix rate")
+HEADER: tuple[str, ...] = ("network", "mode", "layout", "compiled", "precision", "ms a step")
+HEADER += ("spread %", "images/s", "memory MB", "MACs (G)", "% of matrix rate")
 RATIO_HEADER = ("mode", "compiled", "precision", "network", "its layout", "ours", "times as fast")
 _SUBJECT = "resneskt50"
 _PASSES = {"inference": 1, "training": 3}  # the backward pass computes two products for each

@@ -7,9 +7,12 @@ import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+_Name = TypeVar("_Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,8 @@ class Speed:
 
 
 def step_speeds(
-    steps: Mapping[Hashable, Callable[[], object]], rounds: int, device: str
-) -> dict[Hashable, Speed]:
+    steps: Mapping[_Name, Callable[[], object]], rounds: int, device: str
+) -> dict[_Name, Speed]:
     """Time steps in turn, one of each to a round, so that all meet the same machine.
 
     Each round has an order of its own: a step is slower after one that has left the allocator
@@ -40,7 +43,7 @@ def step_speeds(
     # network's step would fault in 20,000 pages again and its like none
     torch.empty(31 << 20, dtype=torch.uint8)
     memory = dict.fromkeys(steps, 0)
-    times: dict[Hashable, list[float]] = {name: [] for name in steps}
+    times: dict[_Name, list[float]] = {name: [] for name in steps}
     order = list(steps.items())
     shuffle = random.Random(0).shuffle
     for round_ in range(1 + rounds):

@@ -39,7 +39,7 @@ def steps_of(variants: Sequence[Variant], images: Tensor) -> dict[Variant, Calla
         key = (variant.network, variant.mode, variant.layout)
         layout = LAYOUTS[variant.layout]
         if key not in models:
-            models[key] = build_timed(variant.network).to(images.device, memory_format=layout)
+            models[key] = build_timed(variant.network).to(images.device, memory_format=layout)  # type: ignore[call-overload]
         steps[variant] = step(variant, models[key], images.contiguous(memory_format=layout))
     return steps
 
@@ -75,13 +75,13 @@ def step(variant: Variant, model: nn.Module, images: Tensor) -> Callable[[], obj
     return train if training else torch.no_grad()(forward)
 
 
-def _compile(model: nn.Module) -> nn.Module:
+def _compile(model: nn.Module) -> Callable:
     # to the compiler the networks are calls of one function; it would give up at the ninth variant
     torch._dynamo.config.cache_size_limit = 1_000
     return torch.compile(model)
 
 
-def _scaler(enabled: bool) -> torch.cuda.amp.GradScaler:
+def _scaler(enabled: bool) -> torch.amp.GradScaler:
     if hasattr(torch.amp, "GradScaler"):
         return torch.amp.GradScaler("cuda", enabled=enabled)
     return torch.cuda.amp.GradScaler(enabled=enabled)  # torch before 2.3

@@ -11,7 +11,9 @@ from mmresneskt.runtime.environment import configs_of
 
 def zoo_folder() -> Path:
     """``configs`` of the installed MMDetection."""
-    return configs_of("mmdet")
+    folder = configs_of("mmdet")
+    assert folder is not None
+    return folder
 
 
 def resnet50_configs() -> tuple[list[str], dict[str, str]]:

@@ -7,6 +7,7 @@ import copy
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MessageHub
+from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import nn
 
@@ -51,7 +52,7 @@ def trial(cfg: Config) -> None:
         _predict(model, batch)
 
 
-def _train_a_step(model: nn.Module, batch: dict) -> None:
+def _train_a_step(model: BaseModel, batch: dict) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
     model.train()
     data = model.data_preprocessor(batch, True)
@@ -68,7 +69,7 @@ def _train_a_step(model: nn.Module, batch: dict) -> None:
     assert all(kernel.grad is not None for kernel in kernels), "spatial attention without gradient"
 
 
-def _predict(model: nn.Module, batch: dict) -> None:
+def _predict(model: BaseModel, batch: dict) -> None:
     model.eval()
     for name, module in model.named_modules():
         # untrained, some throw boxes out of the image, where MMDetection pastes no mask on CPUs

@@ -70,7 +70,7 @@ def read_archive(file: BinaryIO, size: int, restore: Restore) -> object:
         raise Damaged(str(error)) from error
 
 
-def read_old(file: BinaryIO, size: int, restore: Restore) -> object:
+def read_old(file: io.BufferedReader, size: int, restore: Restore) -> object:
     """The same of the format before PyTorch 1.6, which has no checksums.
 
     Raises:
@@ -108,7 +108,7 @@ def read_old(file: BinaryIO, size: int, restore: Restore) -> object:
     for key in keys:
         data = made[key][0].numpy()
         header = file.read(8)
-        if len(header) < 8 or file.readinto(memoryview(data)) < len(data):
+        if len(header) < 8 or file.readinto(data.data) < len(data):
             raise Damaged("it ends before its storages do")
     placed = {k: restore(data.untyped_storage(), where) for k, (data, where) in made.items()}
 

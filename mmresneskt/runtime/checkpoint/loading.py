@@ -7,8 +7,8 @@ import os
 import pickle
 import re
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from mmengine.logging import print_log
@@ -20,6 +20,8 @@ from .plain import plain
 from .run_state import CONFIGS, keep_known
 from .safetensors_file import is_safetensors, read_safetensors
 
+MapLocation = str | torch.device | Callable | dict | None
+
 _trusted = False
 _told = False  # that the text of a config is left out: once is enough
 
@@ -30,9 +32,7 @@ def trust(value: bool) -> None:
     _trusted = value
 
 
-def load_file(
-    filename: str | Path, map_location: str | torch.device | Callable | dict | None = None
-) -> dict:
+def load_file(filename: str | Path, map_location: MapLocation = None) -> dict:
     """Load a checkpoint or state dict written by ``torch.save``, or a safetensors file.
 
     A safetensors file comes as a checkpoint: ``dict(state_dict=..., meta=...)``. Everything in
@@ -106,11 +106,11 @@ def _tell(name: str, went: list[str]) -> None:
         )
 
 
-def _load(file: BinaryIO, path: Path, map_location: object) -> object:
+def _load(file: BufferedReader, path: Path, map_location: MapLocation) -> object:
     if is_safetensors(file):
         # a function or a mapping says where storages go that lay on a device; these do not
-        placed = isinstance(map_location, (str, torch.device))
-        return read_safetensors(path, map_location if placed else "cpu")
+        device = map_location if isinstance(map_location, (str, torch.device)) else "cpu"
+        return read_safetensors(path, device)
     try:
         return _read(file, path.name, map_location)
     except (torch.cuda.OutOfMemoryError, CheckpointError):
@@ -136,7 +136,7 @@ def _load(file: BinaryIO, path: Path, map_location: object) -> object:
         ) from error
 
 
-def _read(file: BinaryIO, name: str, map_location: object) -> object:
+def _read(file: BufferedReader, name: str, map_location: MapLocation) -> object:
     file.seek(0)
     start = file.read(len(OLD))
     size = os.fstat(file.fileno()).st_size

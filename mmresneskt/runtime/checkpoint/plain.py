@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from mmengine.logging import HistoryBuffer
 
 from .unpickler import BuiltArray, BuiltCounter, BuiltDict, BuiltHistory, BuiltType
 
-_LEAVES = (type(None), bool, int, float, complex, str, bytes, bytearray)
+_LEAVES: tuple[type, ...] = (type(None), bool, int, float, complex, str, bytes, bytearray)
 _LEAVES += (torch.Tensor, torch.dtype, torch.device)
 
 
@@ -32,10 +33,10 @@ def plain(value: object) -> object:
 
 class _Copier:
     def __init__(self) -> None:
-        self._copies: dict[int, object] = {}
+        self._copies: dict[int, Any] = {}
         self._open: set[int] = set()
 
-    def copy(self, value: object) -> object:
+    def copy(self, value: object) -> Any:
         kind = type(value)
         if kind in _LEAVES or isinstance(value, np.generic):
             return value
@@ -55,7 +56,7 @@ class _Copier:
         return [(self.copy(k), self.copy(v)) for k, v in dict.items(value)]
 
     def ordered(self, value: BuiltDict) -> OrderedDict:
-        copy = OrderedDict(self.pairs(value))
+        copy: Any = OrderedDict(self.pairs(value))
         state = getattr(value, "state", None)
         versions = state.get("_metadata") if type(state) is dict else None
         if isinstance(versions, dict):
@@ -94,7 +95,7 @@ def _array(_: _Copier, value: BuiltArray) -> np.ndarray:
     return flat.reshape(shape, order="F" if fortran else "C").copy(order="K")
 
 
-_COPIES: dict[type, Callable[[_Copier, object], object]] = {
+_COPIES: dict[type, Callable[[_Copier, Any], object]] = {
     list: lambda c, v: [c.copy(item) for item in v],
     tuple: lambda c, v: tuple(c.copy(item) for item in v),
     set: lambda c, v: {c.copy(item) for item in v},

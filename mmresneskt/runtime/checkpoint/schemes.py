@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlparse
 
-import torch
 from mmengine.fileio import get_file_backend
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import hub
 
 from .errors import CheckpointError
 from .integrity import named_hash
-from .loading import load_file
+from .loading import MapLocation, load_file
 
 
 def cached_file(url: str) -> Path:
@@ -27,7 +25,7 @@ def cached_file(url: str) -> Path:
 def load_url(
     url: str,
     model_dir: str | None = None,
-    map_location: str | torch.device | Callable | None = None,
+    map_location: MapLocation = None,
     progress: bool = True,
     check_hash: bool = False,
     file_name: str | None = None,
@@ -76,16 +74,16 @@ def install() -> None:
 
 
 # mmengine prints these functions' names, from the eleventh letter on
-def load_from_local(filename: str, map_location: object = None) -> dict:
+def load_from_local(filename: str, map_location: MapLocation = None) -> dict:
     return load_file(filename, map_location)
 
 
-def load_from_torchvision(filename: str, map_location: object = None) -> dict:
+def load_from_torchvision(filename: str, map_location: MapLocation = None) -> dict:
     url = _look_up(filename, mmengine_checkpoint.get_torchvision_models())
     return mmengine_checkpoint.load_from_http(url, map_location=map_location)
 
 
-def load_from_openmmlab(filename: str, map_location: object = None) -> dict:
+def load_from_openmmlab(filename: str, map_location: MapLocation = None) -> dict:
     models = mmengine_checkpoint.get_external_models()
     renamed = mmengine_checkpoint.get_deprecated_model_names()
     models.update({old: models[new] for old, new in renamed.items() if new in models})
@@ -98,7 +96,7 @@ def load_from_openmmlab(filename: str, map_location: object = None) -> dict:
     )
 
 
-def load_from_ceph(filename: str, map_location: object = None) -> dict:
+def load_from_ceph(filename: str, map_location: MapLocation = None) -> dict:
     backend = get_file_backend(filename, backend_args={"backend": "petrel"})
     with TemporaryDirectory() as folder:
         path = Path(folder) / Path(urlparse(filename).path).name
@@ -106,7 +104,7 @@ def load_from_ceph(filename: str, map_location: object = None) -> dict:
         return load_file(path, map_location)
 
 
-def load_from_pavi(filename: str, map_location: object = None) -> dict:
+def load_from_pavi(filename: str, map_location: MapLocation = None) -> dict:
     try:
         from pavi import modelcloud
     except ImportError as error:

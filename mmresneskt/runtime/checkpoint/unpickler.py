@@ -11,7 +11,7 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 import torch
@@ -116,9 +116,15 @@ class Unpickler(pickle._Unpickler):
         storage: what a persistent id stands for, see torch's documentation of its format.
     """
 
+    stack: list[Any]  # of the base class, whose stub is that of the one written in C
+    pop_mark: Callable[[], list]
+
     def __init__(self, file: BinaryIO, storage: Callable[[object], Storage]) -> None:
         super().__init__(file)
-        self.persistent_load = storage
+        self._storage = storage
+
+    def persistent_load(self, pid: object) -> Storage:
+        return self._storage(pid)
 
     def find_class(self, module: str, name: str) -> object:
         # torch.save writes pickle protocol 2, which names modules as Python 2 did
@@ -173,7 +179,7 @@ class Unpickler(pickle._Unpickler):
         _need(type(target) in kinds, f"putting something into a {type(target).__name__}")
         return target
 
-    _OURS = {
+    _OURS: dict[bytes, Callable[..., None]] = {
         pickle.REDUCE: load_reduce,
         pickle.NEWOBJ: load_newobj,
         pickle.BUILD: load_build,
@@ -183,9 +189,10 @@ class Unpickler(pickle._Unpickler):
         pickle.SETITEMS: load_setitems,
         pickle.ADDITEMS: load_additems,
     }
-    _NEVER = (pickle.INST, pickle.OBJ, pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.PERSID)
-    _NEVER += (pickle.NEWOBJ_EX, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER)
-    dispatch = {**pickle._Unpickler.dispatch, **{code[0]: load for code, load in _OURS.items()}}
+    _NEVER: tuple[bytes, ...] = (pickle.INST, pickle.OBJ, pickle.EXT1, pickle.EXT2, pickle.EXT4)
+    _NEVER += (pickle.PERSID, pickle.NEWOBJ_EX, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER)
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = {**pickle._Unpickler.dispatch}
+    dispatch.update((code[0], load) for code, load in _OURS.items())
     dispatch.update(dict.fromkeys((code[0] for code in _NEVER), refuse))
 
 
@@ -210,7 +217,7 @@ def _tensor(storage: Storage, offset: int, size: tuple, stride: tuple, *_: objec
 
 
 def _tensor_v3(
-    storage: Storage, offset: int, size: tuple, stride: tuple, _: object, __: object, dtype: object
+    storage: Storage, offset: int, size: tuple, stride: tuple, _: Any, __: Any, dtype: torch.dtype
 ) -> torch.Tensor:
     """The same of the types that have no storage of their own, such as float8."""
     _need(type(storage) is Storage and type(dtype) is torch.dtype, "a tensor without a storage")
@@ -238,14 +245,14 @@ def _parameter(tensor: torch.Tensor, *_: object) -> torch.Tensor:
     return tensor
 
 
-def _typed(function: object, kind: Kind, arguments: tuple, state: object) -> torch.Tensor:
+def _typed(function: Callable, kind: Kind, arguments: tuple, state: object) -> torch.Tensor:
     """A tensor with attributes, which are left out."""
     _need(function in (_tensor, _tensor_v3, _parameter), "a tensor made in an unknown way")
     _need(type(kind) is Kind and type(arguments) is tuple, "a tensor of an unknown class")
     return function(*arguments)
 
 
-def _size(*numbers: object) -> tuple:
+def _size(*numbers: tuple) -> tuple:
     _need(len(numbers) == 1 and type(numbers[0]) is tuple, "a torch.Size of no numbers")
     return numbers[0]
 

@@ -25,9 +25,9 @@ def find_config(name: str) -> Path:
     folder = configs_of(package) if package.isidentifier() else None
     if installed and folder is None:
         raise UserError(f"config {name}: {package} is not installed")
-    path = folder / relative if installed else Path(name)
+    path = folder / relative if folder else Path(name)
     if not path.is_file():
-        if installed:
+        if folder:
             known = [f"{package}::{p.relative_to(folder)}" for p in folder.rglob("*.py")]
         else:
             known = [str(p) for p in path.parent.glob("*.py")]  # none where there is no folder

@@ -6,12 +6,14 @@ import ast
 import functools
 import inspect
 import textwrap
+from collections.abc import Callable
+from typing import Any
 
 from mmengine.config import ConfigDict
 
 
 @functools.cache
-def keywords(function: object) -> dict[str, inspect.Parameter] | None:
+def keywords(function: Callable | None) -> dict[str, inspect.Parameter] | None:
     """The parameters of a class or function that may be given by name.
 
     ``**kwargs`` that a constructor only hands to its parent's stand for the parent's
@@ -24,18 +26,18 @@ def keywords(function: object) -> dict[str, inspect.Parameter] | None:
     return found if complete else None
 
 
-def some_keywords(function: object) -> dict[str, inspect.Parameter]:
+def some_keywords(function: Callable | None) -> dict[str, inspect.Parameter]:
     """Those that are certain, where ``**kwargs`` may take others."""
     return _gathered(function)[0]
 
 
-def value_of(part: ConfigDict, name: str, cls: object) -> object:
+def value_of(part: ConfigDict, name: str, cls: Callable | None) -> Any:
     """A setting of a part, or its default in the part's class; None where there is neither."""
     default = getattr(some_keywords(cls).get(name), "default", None)
     return part.get(name, None if default is inspect.Parameter.empty else default)
 
 
-def _gathered(function: object) -> tuple[dict[str, inspect.Parameter], bool]:
+def _gathered(function: Callable | None) -> tuple[dict[str, inspect.Parameter], bool]:
     if not inspect.isclass(function):
         found, passed_on = _own(function)
         return found, passed_on is None
@@ -43,14 +45,14 @@ def _gathered(function: object) -> tuple[dict[str, inspect.Parameter], bool]:
     for owner in function.__mro__[:-1]:
         if "__init__" not in vars(owner):
             continue
-        own, passed_on = _own(owner.__init__)
+        own, passed_on = _own(vars(owner)["__init__"])
         found = {**own, **found}
         if not passed_on:
             return found, passed_on is None
     return found, not found
 
 
-def _own(function: object) -> tuple[dict[str, inspect.Parameter], bool | None]:
+def _own(function: Any) -> tuple[dict[str, inspect.Parameter], bool | None]:
     """Its own parameters, and whether ``**kwargs`` go to ``super().__init__`` and nowhere
     else; None where there are none."""
     try:
@@ -67,7 +69,7 @@ def _own(function: object) -> tuple[dict[str, inspect.Parameter], bool | None]:
     return given, _only_passed_on(function, rest[0]) if rest else None
 
 
-def _only_passed_on(function: object, name: str) -> bool:
+def _only_passed_on(function: Callable, name: str) -> bool:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from mmengine.config import Config, ConfigDict
@@ -72,7 +72,7 @@ class Part:
     type: str | type
     registries: tuple[Registry, ...]
 
-    def find(self) -> object | None:
+    def find(self) -> Callable | None:
         """The class or function of that type; None where no registry has it.
 
         To be called in :func:`mmresneskt.runtime.building.scope_of`.

@@ -71,7 +71,7 @@ class SafeCheckpointHook(CheckpointHook):
         if self.max_keep_ckpts > 0:
             for old in kept[: -self.max_keep_ckpts]:
                 self._remove(self.filename_tmpl.format(old))
-            self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
+            self.keep_ckpt_ids: deque[int] = deque(kept, self.max_keep_ckpts)
             hub.update_info("keep_ckpt_ids", list(self.keep_ckpt_ids))
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import shutil
 from pathlib import Path
+from typing import TypeGuard
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def is_disk_full(error: BaseException) -> bool:
+def is_disk_full(error: BaseException) -> TypeGuard[OSError]:
     """No space, no quota, or a file larger than the system allows."""
     return isinstance(error, OSError) and error.errno in _FULL
 

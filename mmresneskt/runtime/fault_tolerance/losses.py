@@ -163,6 +163,7 @@ def _roll_back(runner: Runner, since: float) -> str:
     if found is None:
         problem = problem or "there is no checkpoint of this run to go back to"
     stop_together(problem)
+    assert found is not None
     optimizer = runner.optim_wrapper
     rates = [group["lr"] for group in optimizer.param_groups]
     resumed, runner._resume = runner._resume, True  # what EMAHook takes its averages by

@@ -45,7 +45,7 @@ def newest_valid(folder: str | Path, since: float = 0) -> Resumable | None:
     Raises:
         UserError: there are checkpoints, and none can be gone on from.
     """
-    skipped = []
+    skipped: list[str] = []
     for path in _candidates(Path(folder)):
         if since and not (path.exists() and path.stat().st_mtime >= since):
             continue

@@ -112,7 +112,7 @@ class PlacedBatches(Sampler):
             if not self.endless or not self.drawn:
                 return
             rounds += 1
-            sampler = getattr(self.itself, "sampler", None)
+            sampler: Any = getattr(self.itself, "sampler", None)
             if hasattr(sampler, "set_epoch"):
                 sampler.set_epoch(rounds)
 

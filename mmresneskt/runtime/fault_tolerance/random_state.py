@@ -15,7 +15,8 @@ def random_state(cuda: bool = True) -> dict:
         cuda: with that of the current GPU, if it is in use.
     """
     version, python, gauss = random.getstate()
-    name, numpy, *rest = np.random.get_state()
+    legacy: tuple = tuple(np.random.get_state())
+    name, numpy, *rest = legacy
     state = dict(
         python=(version, torch.tensor(python), gauss),
         numpy=(name, torch.from_numpy(numpy.astype(np.int64)), *rest),

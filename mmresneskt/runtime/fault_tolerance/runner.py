@@ -21,10 +21,11 @@ from .signals import StopOnSignalHook
 from .whole_checkpoint import save_whole
 
 _EXCHANGED = {CheckpointHook: SafeCheckpointHook, LoggerHook: OneWriterLoggerHook}
+_Base: Any = object  # whose place a runner has in the class that is made
 
 
 @functools.cache
-def fault_tolerant(runner: type) -> type:
+def fault_tolerant(runner: type) -> type[Any]:
     """A runner class (Runner, FlexibleRunner or one's own) whose runs survive.
 
     What is exchanged is exchanged here, when the run is built: the config that mmengine keeps
@@ -56,24 +57,24 @@ def handle_failures(
         signals.restore()
 
 
-class _FaultTolerant:
+class _FaultTolerant(_Base):
     exact_resume: ExactResumeHook | None = None  # of a run that trains
     _endless: bool | None = None  # while the training loop is built: whether its data has no end
 
-    def register_hook(self: Runner, hook: Hook | dict, priority: str | int | None = None) -> None:
+    def register_hook(self, hook: Hook | dict, priority: str | int | None = None) -> None:
         if isinstance(hook, dict):
             kind = hook["type"]
             hook = {**hook, "type": _EXCHANGED.get(_class_of(kind), kind)}
         super().register_hook(hook, priority)
 
-    def save_checkpoint(self: Runner, out_dir: str, filename: str, *args: Any, **options: Any):
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **options: Any):
         """As the runner's own; in every process, and the file whole or not at all."""
         if self.exact_resume is not None:
             self.exact_resume.note(options.get("meta"))
         save = super().save_checkpoint
         save_whole(lambda name: save(out_dir, name, *args, **options), out_dir, filename)
 
-    def build_train_loop(self: Runner, loop: BaseLoop | dict) -> BaseLoop:
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         if not isinstance(loop, dict):
             return super().build_train_loop(loop)
         self.exact_resume = ExactResumeHook()
@@ -88,7 +89,9 @@ class _FaultTolerant:
         self, dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
         loader = super().build_dataloader(dataloader, seed, diff_rank_seed)
-        return loader if self._endless is None else by_position(loader, seed, self._endless)
+        if self._endless is None or seed is None:
+            return loader
+        return by_position(loader, seed, self._endless)
 
 
 def _is_by_iteration(loop: dict) -> bool:

@@ -21,7 +21,7 @@ from .stop import Stop
 
 # SIGUSR1 is what `sbatch --signal=USR1@SECONDS` announces the end of a job's time with: by the
 # convention for SIGTERM, since both say that the machine is wanted back
-EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
+EXIT_CODES: dict[int, int] = {signal.SIGTERM: 143, signal.SIGINT: 130}
 if hasattr(signal, "SIGUSR1"):  # not on Windows
     EXIT_CODES[signal.SIGUSR1] = 143
 
@@ -123,7 +123,7 @@ def _by_epoch(runner: Runner) -> bool:
     return hasattr(runner.train_loop, "run_epoch")
 
 
-def _is_accumulating(wrapper: object) -> bool:
+def _is_accumulating(wrapper: Any) -> bool:
     # of several optimizers (a GAN's) each has steps of its own
     several = isinstance(wrapper, OptimWrapperDict) or not isinstance(wrapper, OptimWrapper)
     return not several and not wrapper.should_update()

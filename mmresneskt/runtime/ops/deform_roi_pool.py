@@ -7,6 +7,7 @@ bins move, each by an offset of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,7 @@ SAMPLED = 2**24
 
 
 def deform_roi_pool_forward(
-    input: Tensor, rois: Tensor, offset: Tensor, output: Tensor, **geometry: float
+    input: Tensor, rois: Tensor, offset: Tensor, output: Tensor, **geometry: Any
 ) -> None:
     """Pool input (N, C, H, W) over rois (M, 5) into output (M, C, height, width).
 
@@ -39,7 +40,7 @@ def deform_roi_pool_backward(
     offset: Tensor,
     grad_input: Tensor,
     grad_offset: Tensor,
-    **geometry: float,
+    **geometry: Any,
 ) -> None:
     """Fill grad_input (N, C, H, W) and, unless there are no offsets, grad_offset.
 
@@ -60,7 +61,7 @@ def deform_roi_pool_backward(
 
 
 def _prepare(
-    input: Tensor, rois: Tensor, offset: Tensor, geometry: dict[str, float]
+    input: Tensor, rois: Tensor, offset: Tensor, geometry: dict[str, Any]
 ) -> tuple[Tensor, ...]:
     if not offset.numel():
         size = (geometry["pooled_height"], geometry["pooled_width"])
@@ -68,9 +69,7 @@ def _prepare(
     return at_least_float32(input, rois, offset)
 
 
-def _chunks(
-    input: Tensor, rois: Tensor, geometry: dict[str, float]
-) -> Iterator[tuple[int, Tensor]]:
+def _chunks(input: Tensor, rois: Tensor, geometry: dict[str, Any]) -> Iterator[tuple[int, Tensor]]:
     """An image's index and the indices of some of its RoIs, until every RoI was chosen."""
     _, _, samples = _bins(rois, **geometry)
     bins = geometry["pooled_height"] * geometry["pooled_width"]
@@ -100,7 +99,7 @@ def _bins(
     return start, size, samples.long()
 
 
-def _pool(features: Tensor, rois: Tensor, offset: Tensor, **geometry: float) -> Tensor:
+def _pool(features: Tensor, rois: Tensor, offset: Tensor, **geometry: Any) -> Tensor:
     """Pool one image's features (C, H, W) over rois (M, 5) to (M, C, height, width)."""
     height, width = geometry["pooled_height"], geometry["pooled_width"]
     start, size, samples = _bins(rois, **geometry)

@@ -39,7 +39,7 @@ def softnms(
     scores = scores.clone()
     alive = torch.arange(len(boxes))
     areas = _area(boxes, offset)
-    kept = []
+    kept: list[Tensor] = []
     while len(alive):
         best = alive[scores[alive].argmax()]
         dets[len(kept), :4] = boxes[best]

@@ -54,7 +54,7 @@ def draw_boxes(
     return np.asarray(picture)
 
 
-def _color(label: int) -> tuple[int, int, int]:
+def _color(label: int) -> tuple[int, ...]:
     palette = matplotlib.colormaps["tab10"]
     return tuple(round(255 * value) for value in palette(label % palette.N)[:3])
 

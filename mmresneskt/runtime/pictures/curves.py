@@ -33,7 +33,7 @@ def read_scalars(work_dir: str | Path) -> tuple[dict[int, dict], dict[int, dict]
     logs = sorted(Path(work_dir).glob(f"*/{LOG}"))
     if not logs:
         raise FileNotFoundError(f"{work_dir} holds no run: there is no */{LOG} in it")
-    train, evaluation = {}, {}
+    train, evaluation = dict[int, dict](), dict[int, dict]()
     for log in logs:
         lines = list(_read(log))
         steps = [line.get("iter", line["step"]) for line in lines if "loss" in line]
@@ -74,8 +74,8 @@ def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Pa
     Raises:
         FileNotFoundError: a folder holds no log.
     """
-    single = isinstance(work_dirs, (str, Path))
-    folders = [Path(work_dirs)] if single else [Path(folder) for folder in work_dirs]
+    given = [work_dirs] if isinstance(work_dirs, (str, Path)) else work_dirs
+    folders = [Path(folder) for folder in given]
     several = len(folders) > 1
     runs = [read_scalars(folder) for folder in folders]
     figure = Figure(figsize=(10, 4), layout="constrained")

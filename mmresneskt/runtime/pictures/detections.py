@@ -11,13 +11,13 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from mmengine.dataset import BaseDataset, pseudo_collate
-from torch import nn
+from mmengine.model import BaseModel
 
 from .boxes import draw_boxes
 
 
 def draw_detections(
-    model: nn.Module,
+    model: BaseModel,
     dataset: BaseDataset,
     out_file: str | Path,
     indices: Sequence[int] | None = None,
@@ -42,7 +42,9 @@ def draw_detections(
         info = dataset.get_data_info(index)
         with torch.no_grad():
             result = model.test_step(pseudo_collate([dataset[index]]))[0].pred_instances.cpu()
-        image = cv2.imread(info["img_path"])[..., ::-1]
+        pixels = cv2.imread(info["img_path"])
+        assert pixels is not None, info["img_path"]
+        image = pixels[..., ::-1]
         truth = info["instances"]
         labels = [box["bbox_label"] for box in truth]
         texts = [classes[label] for label in labels]

@@ -64,7 +64,7 @@ _FIELDS: dict[str, dict[str, tuple[tuple[type, ...], str]]] = {
 }
 
 
-def _fits(value: object, types: tuple[type, ...], field: str = "") -> bool:
+def _fits(value: object, types: tuple, field: str = "") -> bool:
     if not isinstance(value, types) or isinstance(value, bool):
         return False
     if isinstance(value, str):
@@ -139,5 +139,6 @@ def _outline(value: object, image: dict) -> bool:
     counts = value.get("counts")
     if isinstance(counts, str):
         return True
-    whole = isinstance(counts, list) and all(type(c) is int and c >= 0 for c in counts)
-    return whole and sum(counts) == math.prod(value["size"])
+    if not isinstance(counts, list) or not all(type(c) is int and c >= 0 for c in counts):
+        return False
+    return sum(counts) == math.prod(value["size"])

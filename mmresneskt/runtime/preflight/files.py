@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -26,7 +26,7 @@ _SOURCES = {
 
 def missing_data(
     cfg: Config,
-    parts: tuple[str, ...],
+    parts: Sequence[str],
     option: str = "--cfg-options data_root=FOLDER",
     instead: str = "",
 ) -> Iterator[Finding]:
@@ -61,7 +61,7 @@ def missing_data(
         )
 
 
-def makes_its_files(kind: type | None) -> bool:
+def makes_its_files(kind: Callable | None) -> bool:
     """Whether a dataset class makes or downloads its files itself, by its ``makes_its_files``."""
     return getattr(kind, "makes_its_files", getattr(kind, "__name__", "") in _DOWNLOADED)
 

@@ -32,12 +32,13 @@ def wrong_channels(cfg: Config) -> Iterator[Finding]:
         pooled = neck.get("type") == "GlobalAveragePooling" and isinstance(head, dict)
         where, part = (f"{key}.head", head) if pooled else (f"{key}.neck", neck)
         expected = part.get("in_channels")
-        if not isinstance(expected, int if pooled else (list, tuple)):
+        kinds: tuple = (int,) if pooled else (list, tuple)
+        if not isinstance(expected, kinds):
             continue
         channels = _channels(cfg, backbone)
         fitting = (channels[-1:],) if pooled else (channels, channels[::-1])
         if channels and ([expected] if pooled else list(expected)) not in fitting:
-            indices = value_of(backbone, "out_indices", find_class(cfg, backbone.type))
+            indices = value_of(backbone, "out_indices", find_class(cfg, backbone["type"]))
             yield error(
                 f"{where}.in_channels",
                 f"{where}.in_channels={expected} does not match the backbone, whose "

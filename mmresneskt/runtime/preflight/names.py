@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mmengine.config import Config
 from mmengine.registry import (
@@ -27,8 +27,8 @@ from ..errors import did_you_mean
 from .findings import Finding, error
 
 # read from the config by mmengine, the libraries or this package, besides Runner's own
-_MORE = ("classes", "custom_imports", "data_root", "find_unused_parameters", "model_wrapper_cfg")
-_MORE += ("runner_type", "strategy", "compile", "sync_bn")
+_MORE: tuple[str, ...] = ("classes", "custom_imports", "data_root", "find_unused_parameters")
+_MORE += ("model_wrapper_cfg", "runner_type", "strategy", "compile", "sync_bn")
 # taken out of a part before it is built, or put in by what builds it
 _TAKEN_OUT = {
     HOOKS: ("priority",),
@@ -41,9 +41,9 @@ _TAKEN_OUT = {
 }
 _ALWAYS = ("type", "_scope_", "_delete_")
 _NORM = ("norm_cfg", "norm")
-_LOADER = ("dataset", "sampler", "batch_sampler", "collate_fn", "worker_init_fn")
+_LOADER: tuple[str, ...] = ("dataset", "sampler", "batch_sampler", "collate_fn", "worker_init_fn")
 _LOADER += ("num_batch_per_epoch",)
-_PARAMWISE = ("custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult")
+_PARAMWISE: tuple[str, ...] = ("custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult")
 _PARAMWISE += ("dwconv_decay_mult", "flat_decay_mult", "dcn_offset_lr_mult", "bypass_duplicate")
 # the dictionaries of which mmengine reads these keys and no other
 _FIXED = {
@@ -61,7 +61,7 @@ def misspelt(cfg: Config) -> Iterator[Finding]:
     """Top-level names that are nearly a known one, unknown types, unknown arguments."""
     yield from _top_level(cfg)
     for key, node in nodes(cfg):
-        known = _FIXED.get(key)
+        known = _FIXED.get(key, ())
         if key == "optim_wrapper.paramwise_cfg" and "constructor" not in cfg.optim_wrapper:
             known = _PARAMWISE
         for name in node if known else ():
@@ -100,7 +100,7 @@ def _nearly(name: str, known: list[str]) -> list[str]:
     return near + [word for word in known if sorted(word) == sorted(name)]  # letters swapped
 
 
-def _unknown_arguments(part: Part, found: object) -> Iterator[Finding]:
+def _unknown_arguments(part: Part, found: Callable) -> Iterator[Finding]:
     if part.key.endswith(".dcn"):  # its blocks take some of these, and rename some
         return
     certain = some_keywords(found)

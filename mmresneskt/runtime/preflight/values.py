@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from mmengine.config import Config
 
@@ -15,7 +16,7 @@ from ..config.tree import settings
 from .findings import Finding, error, warning
 
 # by a setting's name, wherever it stands: the least whole number, and what else is allowed
-_WHOLE = {
+_WHOLE: dict[str, tuple] = {
     **dict.fromkeys(("batch_size", "max_epochs", "max_iters"), (1,)),
     **dict.fromkeys(("accumulative_counts", "base_batch_size"), (1,)),
     **dict.fromkeys(("prefetch_factor", "num_classes"), (1, None)),
@@ -28,8 +29,9 @@ _WHOLE = {
 _POSITIVE = ("T_max", "max_norm", "val_interval")
 _FLAGS = ("persistent_workers", "drop_last", "pin_memory", "by_epoch", "enable", "deterministic")
 _TEXTS = ("load_from", "work_dir", "default_scope")
-_DICTIONARIES = ("model", "train_dataloader", "val_dataloader", "test_dataloader", "optim_wrapper")
-_DICTIONARIES += ("train_cfg", "val_cfg", "test_cfg", "default_hooks", "randomness", "env_cfg")
+_DICTIONARIES: tuple[str, ...] = ("model", "optim_wrapper", "train_cfg", "val_cfg", "test_cfg")
+_DICTIONARIES += ("train_dataloader", "val_dataloader", "test_dataloader")
+_DICTIONARIES += ("default_hooks", "randomness", "env_cfg")
 
 
 def out_of_range(cfg: Config) -> Iterator[Finding]:
@@ -50,7 +52,7 @@ def out_of_range(cfg: Config) -> Iterator[Finding]:
     yield from (finding for finding in _mistyped(cfg) if finding.key not in told)
 
 
-def _wanted(key: str, value: object) -> str | None:
+def _wanted(key: str, value: Any) -> str | None:
     """What to give in place of a value that cannot be right."""
     name = key.rpartition(".")[2]
     if name in _WHOLE and (name != "interval" or "_hooks." in key):

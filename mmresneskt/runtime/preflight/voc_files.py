@@ -6,6 +6,7 @@ import math
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ..images import MAX_PIXELS
 from .findings import Counted, Finding, error
@@ -64,7 +65,7 @@ def _look_at(problems: Counted, root: ET.Element, where: str) -> None:
 
 
 def _number(parent: ET.Element, tag: str, whole: bool = False) -> float:
-    text = parent.findtext(tag)
+    text: Any = parent.findtext(tag)
     try:
         value = int(text) if whole else float(text)
     except (TypeError, ValueError):
