@@ -14,7 +14,7 @@ from tests.support.helpers import ROOT
 # values in one process as in several: all anchors, and all of a fixed number of proposals.
 DETECTOR = """
 _base_ = "{root}/configs/faster_rcnn_resneskt_parcels.py"
-custom_imports = dict(imports=["mmresneskt", "mmresneskt.data.detection", "tests.recording"])
+custom_imports = dict(imports=["mmresneskt", "mmresneskt.data.detection", "tests.support.recording"])
 custom_hooks = [dict(type="RecordHook", folder="{folder}")]
 randomness = dict(seed=0)
 model = dict(
@@ -47,7 +47,7 @@ default_hooks = dict(logger=dict(interval=1), checkpoint=dict(max_keep_ckpts=9))
 CLASSIFIER = """
 _base_ = "{root}/configs/resneskt_parcels10.py"
 custom_imports = dict(
-    imports=["mmresneskt", "mmresneskt.data.classification", "tests.recording"]
+    imports=["mmresneskt", "mmresneskt.data.classification", "tests.support.recording"]
 )
 custom_hooks = [dict(type="RecordHook", folder="{folder}")]
 randomness = dict(seed=0)

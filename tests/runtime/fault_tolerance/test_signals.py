@@ -80,7 +80,7 @@ def test_the_script_hands_signals_on_and_nothing_is_started_again(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     cfg = config(
-        folder, by_epoch=False, length=LONG, custom_imports=dict(imports=["tests.toy_run"])
+        folder, by_epoch=False, length=LONG, custom_imports=dict(imports=["tests.support.toy_run"])
     )
     cfg.default_hooks.checkpoint.interval = 10
     cfg.dump(folder / "config.py")
