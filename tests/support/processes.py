@@ -14,7 +14,9 @@ from tests.support.helpers import ROOT
 # values in one process as in several: all anchors, and all of a fixed number of proposals.
 DETECTOR = """
 _base_ = "{root}/configs/faster_rcnn_resneskt_parcels.py"
-custom_imports = dict(imports=["mmresneskt", "mmresneskt.data.detection", "tests.support.recording"])
+custom_imports = dict(
+    imports=["mmresneskt", "mmresneskt.data.detection", "tests.support.recording"]
+)
 custom_hooks = [dict(type="RecordHook", folder="{folder}")]
 randomness = dict(seed=0)
 model = dict(
