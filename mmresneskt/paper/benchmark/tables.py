@@ -54,12 +54,13 @@ def detectors(args: argparse.Namespace, document: dict) -> list[tuple]:
     layout = args.layouts[-1]
     steps: dict[tuple[str, str], Callable[[], object]] = {}
     for name in _DETECTORS:
-        parts = detector_steps(row_config(name, "coco"), args.batch, args.size, layout, args.device)
+        how = (args.batch, args.size, layout, args.device, args.precision[-1])
+        parts = detector_steps(row_config(name, "coco"), *how)
         steps.update({(name, part): function for part, function in parts.items()})
     speeds = step_speeds(steps, args.rounds, args.device)
     header = ("Faster R-CNN with", *(f"{part} (ms)" for part in PARTS))
     rows = [[n, *(1e3 * speeds[n, part].seconds for part in PARTS)] for n in _DETECTORS]
-    document.update(layout=layout, header=header, detectors=rows)
+    document.update(layout=layout, precision=args.precision[-1], header=header, detectors=rows)
     return [(header, rows)]
 
 
