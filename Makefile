@@ -3,6 +3,8 @@
 # make soak: the tests that take their time; most have a short form among the others.
 # make test-onedl: the tests on the maintained fork of the MM libraries.
 # make test-latest: the tests on the newest torch and torchvision.
+# make gpu: measure on a GPU, into results/gpu; GPU="--minutes 9 --bccd FOLDER --photos FOLDER".
+# make gpu-rehearsal: the same at toy size on the CPU, into a temporary folder.
 # make docs: the documentation's site, into site/.
 # make dist: source archive and wheel, checked, into dist/.
 # All start from Python, make and git alone.
@@ -13,7 +15,7 @@ CONSTRAINTS ?= constraints.txt
 
 PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test soak test-onedl test-latest docs dist
+.PHONY: demo test soak gpu gpu-rehearsal test-onedl test-latest docs dist
 demo: $(VENV)/ready
 	$(VENV)/bin/mmresneskt demo
 
@@ -31,6 +33,12 @@ test-latest: $(VENV)-latest/ready
 
 soak: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests/soak
+
+gpu: $(VENV)/ready
+	$(VENV)/bin/mmresneskt gpu $(GPU)
+
+gpu-rehearsal: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(VENV)/bin/mmresneskt gpu --rehearse
 
 docs: $(VENV)-docs/ready
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict

@@ -7,6 +7,7 @@ command goes on with what is missing.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -71,6 +72,8 @@ def run(args: argparse.Namespace) -> None:
         out = Path(tempfile.mkdtemp(prefix="gpu-") if args.rehearse else "results/gpu")
     out = out.resolve()
     data = {name: path and path.resolve() for name, path in vars(args).items() if name in _DATA}
+    # its parts' processes are ended by an exception, which a signal alone is not
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     setting = Setting(out, out / "work", args.rehearse, **data)
     try:
         done = run_session(PARTS, setting, args.minutes, args.parts or ())

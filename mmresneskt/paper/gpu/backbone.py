@@ -27,7 +27,9 @@ def steps(setting: Setting) -> dict[str, Callable[[], list[list]]]:
     """Eager first, all networks side by side; compiled one by one, as each takes its minute."""
     by_triton = os.environ.get("MMRESNESKT_TRITON") == "1"
     networks = _NETWORKS[:2] if by_triton or setting.rehearse else _NETWORKS
-    ways = list(itertools.product(("bfloat16", "float16"), ("training", "inference")))
+    # CPUs are slow in float16
+    precisions = ("bfloat16",) if setting.rehearse else ("bfloat16", "float16")
+    ways = list(itertools.product(precisions, ("training", "inference")))
     groups = [(False, *way, networks, _LAYOUTS) for way in ways]
     if not by_triton and not setting.rehearse:  # the compiler makes kernels of its own
         one_by_one = itertools.product(ways, networks, reversed(_LAYOUTS))

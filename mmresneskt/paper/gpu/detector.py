@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable
 
 from mmresneskt.paper.benchmark.detector import PARTS
-from mmresneskt.paper.benchmark.tables import detectors
+from mmresneskt.paper.benchmark.tables import DETECTORS, detectors
 
 from .work import Setting
 
@@ -33,5 +33,5 @@ def _measure(setting: Setting, precision: str, layout: str) -> list[list]:
         size=size,
         rounds=rounds,
     )
-    ((_, rows),) = detectors(args, {})
+    ((_, rows),) = detectors(args, {}, DETECTORS[: 1 if setting.rehearse else None])
     return [[f"{precision}, {layout}", *row] for row in rows]

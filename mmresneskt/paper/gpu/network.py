@@ -119,10 +119,9 @@ def _as_graph(model: nn.Module) -> Callable[[Tensor], tuple[Tensor, ...]]:
 
 
 def _with_sync_bn(name: str, device: str) -> list[list]:
-    with tempfile.NamedTemporaryFile() as store:
-        distributed.init_process_group(
-            "nccl", init_method=f"file://{store.name}", rank=0, world_size=1
-        )
+    with tempfile.TemporaryDirectory() as folder:
+        store = f"file://{folder}/store"
+        distributed.init_process_group("nccl", init_method=store, rank=0, world_size=1)
         try:
             return trained(name, device, norm_cfg=dict(type="SyncBN", requires_grad=True))
         finally:
@@ -144,6 +143,8 @@ def steps(device: str, rehearse: bool) -> dict[str, Callable[[], list[list]]]:
         "compiled": dict(change=compiled),
         "compiled, bfloat16, NHWC": dict(change=compiled, precision="bfloat16", layout=_NHWC),
     }
+    if rehearse:
+        del ways["compiled"]
     if device == "cuda":
         ways["TF32"] = dict(precision="tf32")
     found = {

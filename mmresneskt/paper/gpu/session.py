@@ -68,7 +68,8 @@ def _reason_against(part: Part, setting: Setting, chosen: Collection[str]) -> st
         raise UserError(f"{path} is no JSON: {error}; move it away") from error
     content = record.content
     if path.exists() and content.get("rehearsal", setting.rehearse) != setting.rehearse:
-        raise UserError(f"{path} is {'no ' * setting.rehearse}rehearsal's: give another --out")
+        kind = "no" if setting.rehearse else "a"
+        raise UserError(f"{path} is {kind} rehearsal's: give another --out")
     if chosen and part.name not in chosen:
         return "not chosen"
     if part.needs and not setting.rehearse and not getattr(setting, part.needs):
