@@ -3,7 +3,7 @@
 # make soak: the tests that take their time; most have a short form among the others.
 # make test-onedl: the tests on the maintained fork of the MM libraries.
 # make test-latest: the tests on the newest torch and torchvision.
-# make gpu: measure on a GPU, into results/gpu; GPU="--minutes 9 --bccd FOLDER --photos FOLDER".
+# make gpu: measure on a GPU, into results/gpu; with the options in GPU="...".
 # make gpu-rehearsal: the same at toy size on the CPU, into a temporary folder.
 # make docs: the documentation's site, into site/.
 # make dist: source archive and wheel, checked, into dist/.
@@ -12,6 +12,9 @@ VENV ?= .venv
 PYTHON ?= python3
 # /dev/null, where some of these versions do not exist: Python 3.10
 CONSTRAINTS ?= constraints.txt
+
+# options of mmresneskt gpu
+GPU ?=
 
 PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile
 
