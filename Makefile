@@ -41,7 +41,7 @@ gpu: $(VENV)/ready
 	$(VENV)/bin/mmresneskt gpu $(GPU)
 
 gpu-rehearsal: $(VENV)/ready
-	OMP_NUM_THREADS=1 $(VENV)/bin/mmresneskt gpu --rehearse
+	OMP_NUM_THREADS=1 $(VENV)/bin/mmresneskt gpu --rehearse --minutes 30
 
 docs: $(VENV)-docs/ready
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict

@@ -41,7 +41,7 @@ PARTS = (
     ),
     _part("detector", "Faster R-CNN, 800x1333, by part", 1),
     _part("zoo", "Configs of MMDetection, two steps each", 1.5),
-    _part("survive", "Stop, go on, several processes, memory", 1.5),
+    _part("survive", "Stop, go on, torchrun, memory", 2),
     _part("train", "Table 3 on blood cells", 2, needs="bccd"),
     _part("classify", "Table 2 on photographs", 2, needs="photos"),
 )

@@ -50,7 +50,7 @@ def _options(setting: Setting, epochs: int, images: int) -> dict[str, object]:
 
 def _arguments(setting: Setting, run: str, *others: str) -> list[str]:
     # long enough to be stopped in its midst
-    options = _options(setting, 1 if setting.rehearse else 2, 16 if setting.rehearse else 400)
+    options = _options(setting, 1 if setting.rehearse else 2, 16 if setting.rehearse else 100)
     amp = ["--amp"] if setting.device == "cuda" else []
     pairs = [f"{key}={value}" for key, value in options.items()]
     return ["--work-dir", str(setting.work / run), *amp, *others, "--cfg-options", *pairs]
