@@ -7,6 +7,7 @@ command goes on with what is missing.
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import sys
 import tempfile
@@ -82,3 +83,5 @@ def run(args: argparse.Namespace) -> None:
     print(f"results: {out / 'gpu.md'}")
     if not done:
         sys.exit(1)
+    if args.rehearse:  # a gigabyte of checkpoints that nothing was learned from
+        shutil.rmtree(setting.work, ignore_errors=True)

@@ -99,10 +99,10 @@ def run_part(part: Part, setting: Setting, seconds: float) -> str:
         tried = Record(path).tried()
         code = _run(command, environment, log_of(part, setting.out), end - time.monotonic())
         record = Record(path)
-        if code is None:
-            return f"its time was up after {seconds:.0f} s"
         if record.content["complete"]:
             return "measured"
+        if code is None:
+            return f"its time was up after {seconds:.0f} s"
         if record.content["running"]:
             record.fail(record.content["running"], f"the process ended with exit code {code}")
         stuck = record.tried() == tried  # at its start, where another would end too
