@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from mmresneskt.cli import call
+from mmresneskt.data.parcels import KINDS
+from mmresneskt.paper.detection_table import run_config
 from mmresneskt.paper.gpu import backbone, classify, correct, detector, network, survive
 from mmresneskt.paper.gpu import train as train_part
 from mmresneskt.paper.gpu import triton as triton_part
@@ -19,6 +21,8 @@ from mmresneskt.paper.gpu.parts import PARTS, Part
 from mmresneskt.paper.gpu.record import Record
 from mmresneskt.paper.gpu.session import run_session
 from mmresneskt.paper.gpu.work import EXIT_BROKEN, Setting, work
+from mmresneskt.paper.recipe import find_data
+from mmresneskt.paper.tables import TABLE3
 from mmresneskt.paper.zoo import zoo_folder
 from mmresneskt.runtime.errors import UserError
 
@@ -236,6 +240,15 @@ def test_what_a_session_on_a_gpu_will_do(tmp_path, monkeypatch):
 
 def test_rehearsal_of_survive(rehearsal):
     take(survive, rehearsal, ["stop", "memory"])
+
+
+def test_the_data_that_a_rehearsal_of_train_is_given(rehearsal):
+    """The training itself, which `make gpu-rehearsal` has, takes three processes."""
+    assert list(train_part.steps(rehearsal)) == ["resnet50, seed 0"]
+    cfg = run_config(TABLE3[0], "voc", 1, str(rehearsal.work / "cells"))
+    data = find_data(cfg, "test")
+    assert (data.train_images, data.test_images) == (4, 2)
+    assert set(data.classes) <= set(KINDS)
 
 
 def test_rehearsal_of_classify(rehearsal):
