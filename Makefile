@@ -3,6 +3,8 @@
 # make soak: the tests that take their time; most have a short form among the others.
 # make test-onedl: the tests on the maintained fork of the MM libraries.
 # make test-latest: the tests on the newest torch and torchvision.
+# make gpu: measure on a GPU, into results/gpu; with the options in GPU="...".
+# make gpu-rehearsal: the same at toy size on the CPU, into a temporary folder.
 # make docs: the documentation's site, into site/.
 # make dist: source archive and wheel, checked, into dist/.
 # All start from Python, make and git alone.
@@ -11,9 +13,12 @@ PYTHON ?= python3
 # /dev/null, where some of these versions do not exist: Python 3.10
 CONSTRAINTS ?= constraints.txt
 
+# options of mmresneskt gpu
+GPU ?=
+
 PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test soak test-onedl test-latest docs dist
+.PHONY: demo test soak gpu gpu-rehearsal test-onedl test-latest docs dist
 demo: $(VENV)/ready
 	$(VENV)/bin/mmresneskt demo
 
@@ -35,6 +40,12 @@ test-latest: $(VENV)-latest/ready
 
 soak: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests/soak
+
+gpu: $(VENV)/ready
+	$(VENV)/bin/mmresneskt gpu $(GPU)
+
+gpu-rehearsal: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(VENV)/bin/mmresneskt gpu --rehearse --minutes 30
 
 docs: $(VENV)-docs/ready
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict

@@ -31,6 +31,7 @@ COMMANDS = (
     "curves",
     "complexity",
     "benchmark",
+    "gpu",
     "prepare-imagenet10",
     "reproduce",
     "sweep",

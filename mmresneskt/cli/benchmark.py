@@ -31,7 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compile", action="store_const", const=True, help="torch.compile beside eager"
     )
-    parser.add_argument("--precision", nargs="+", choices=_PRECISIONS, help="default: float32")
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        choices=_PRECISIONS,
+        help="default: float32; of a detector the last",
+    )
     parser.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda where it is")
     parser.add_argument("--threads", type=positive, help="of torch on the CPU")
     parser.add_argument("--batch", type=positive, default=4)
@@ -93,7 +98,8 @@ def _complete(args: argparse.Namespace) -> None:
         if name not in TIMED:
             hint = did_you_mean(name, TIMED)
             raise UserError(f"--networks {name}: known are {', '.join(TIMED)}.{hint}")
-    defaults = dict(networks=list(TIMED), modes=_MODES, compile=False, precision=["float32"])
+    args.precision = args.precision or ["float32"]
+    defaults = dict(networks=list(TIMED), modes=_MODES, compile=False)
     for name, default in defaults.items():
         if getattr(args, name) is None:
             setattr(args, name, default)

@@ -33,7 +33,7 @@ def row_speed(configs: dict[str, Config]) -> dict:
         UserError: one of them cannot be built, or not for this machine.
     """
     try:
-        steps = {name: _step(cfg) for name, cfg in configs.items()}
+        steps = {name: training_step(cfg) for name, cfg in configs.items()}
     except Exception as error:
         raise UserError(explain(error)) from error
     speeds = step_speeds(steps, _ROUNDS, get_device())
@@ -54,7 +54,8 @@ def row_speed(configs: dict[str, Config]) -> dict:
     return dict(rows=rows, **settings, **conditions())
 
 
-def _step(cfg: Config) -> Callable[[], object]:
+def training_step(cfg: Config) -> Callable[[], object]:
+    """A function that trains on the first batch of a config's training set, once a call."""
     model = revert_sync_batchnorm(build(cfg, cfg.model)).to(get_device())
     model.train()
     with scope_of(cfg):

@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -55,8 +56,8 @@ def _commit() -> str:
     root = Path(__file__).resolve().parents[2]
     top = _git(root, "rev-parse", "--show-toplevel")
     if not top or Path(top).resolve() != root:  # somebody else's repository may be around it
-        package = __name__.partition(".")[0]
-        return f"of version {metadata.version(package)}"
+        package = sys.modules[__name__.partition(".")[0]]
+        return f"of version {package.__version__}"  # on a path it has no metadata
     commit = _git(root, "rev-parse", "--short", "HEAD")
     # results may change while others are measured; what they depend on may not
     changed = _git(root, "status", "--porcelain", "--", "mmresneskt", "configs", "tools")

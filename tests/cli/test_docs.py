@@ -106,9 +106,9 @@ def parse(name, arguments):
 def check(words):
     """That a command line would be understood."""
     program, *arguments = words
-    if program == "python" and arguments[:2] == ["-m", "pytest"]:
-        program, arguments = "pytest", arguments[2:]
-    if program == "python" and arguments[:1] != ["-c"]:
+    if program == "python" and arguments[:1] == ["-m"]:
+        _, program, *arguments = arguments
+    elif program == "python" and arguments[:1] != ["-c"]:
         program, *arguments = arguments
     if program == "mmresneskt":
         if arguments not in (["--help"], ["--version"]):

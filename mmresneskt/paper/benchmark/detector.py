@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable
 
@@ -17,7 +18,12 @@ PARTS = ("backbone", "neck", "rpn", "roi heads", "training step")
 
 
 def detector_steps(
-    cfg: Config, batch: int, size: tuple[int, int], layout: str, device: str
+    cfg: Config,
+    batch: int,
+    size: tuple[int, int],
+    layout: str,
+    device: str,
+    precision: str = "float32",
 ) -> dict[str, Callable[[], object]]:
     """Functions that run a part of a two-stage detector once, by name of the part.
 
@@ -26,6 +32,7 @@ def detector_steps(
 
     Args:
         size: height and width of the images in pixels.
+        precision: or "float16" or "bfloat16", by autocast; the gradients are not scaled.
     """
     model = revert_sync_batchnorm(build(cfg, cfg.model)).to(device, memory_format=LAYOUTS[layout])
     from mmdet.testing import demo_mm_inputs  # needs MMDetection
@@ -36,8 +43,14 @@ def detector_steps(
     images = data["inputs"].to(memory_format=LAYOUTS[layout])
     samples = data["data_samples"]
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
+
+    def cast() -> contextlib.AbstractContextManager:
+        if precision == "float32":  # which torch 2.1's autocast refuses even if not enabled
+            return contextlib.nullcontext()
+        return torch.autocast(device, getattr(torch, precision))
+
     model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), cast():
         maps = model.backbone(images)
         pyramid = model.neck(maps)
         proposals = model.rpn_head.predict(pyramid, samples, rescale=False)
@@ -45,14 +58,15 @@ def detector_steps(
     def inference(function: Callable[[], object]) -> Callable[[], None]:
         def run() -> None:
             model.train(False)
-            with torch.no_grad():
+            with torch.no_grad(), cast():
                 function()
 
         return run
 
     def train() -> None:
         model.train(True)
-        loss, _ = model.parse_losses(model.loss(images, copy.deepcopy(samples)))
+        with cast():
+            loss, _ = model.parse_losses(model.loss(images, copy.deepcopy(samples)))
         loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

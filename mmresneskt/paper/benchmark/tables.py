@@ -19,7 +19,7 @@ from .report import HEADER, RATIO_HEADER, draw, ratios, table_rows
 from .speed import step_speeds
 from .variants import Variant, steps_of
 
-_DETECTORS = ("resnet50", "resnest50", "resneskt50")
+DETECTORS = ("resnet50", "resnest50", "resneskt50")
 
 
 def backbones(args: argparse.Namespace, document: dict) -> list[tuple]:
@@ -49,17 +49,20 @@ def backbones(args: argparse.Namespace, document: dict) -> list[tuple]:
     return [(HEADER, table_rows(measured, args.batch, macs, rates)), (RATIO_HEADER, compared)]
 
 
-def detectors(args: argparse.Namespace, document: dict) -> list[tuple]:
-    """Time of the parts of Table 3's Faster R-CNN with three backbones."""
+def detectors(
+    args: argparse.Namespace, document: dict, names: Sequence[str] = DETECTORS
+) -> list[tuple]:
+    """Time of the parts of Table 3's Faster R-CNN with each of some backbones."""
     layout = args.layouts[-1]
     steps: dict[tuple[str, str], Callable[[], object]] = {}
-    for name in _DETECTORS:
-        parts = detector_steps(row_config(name, "coco"), args.batch, args.size, layout, args.device)
+    for name in names:
+        how = (args.batch, args.size, layout, args.device, args.precision[-1])
+        parts = detector_steps(row_config(name, "coco"), *how)
         steps.update({(name, part): function for part, function in parts.items()})
     speeds = step_speeds(steps, args.rounds, args.device)
     header = ("Faster R-CNN with", *(f"{part} (ms)" for part in PARTS))
-    rows = [[n, *(1e3 * speeds[n, part].seconds for part in PARTS)] for n in _DETECTORS]
-    document.update(layout=layout, header=header, detectors=rows)
+    rows = [[n, *(1e3 * speeds[n, part].seconds for part in PARTS)] for n in names]
+    document.update(layout=layout, precision=args.precision[-1], header=header, detectors=rows)
     return [(header, rows)]
 
 

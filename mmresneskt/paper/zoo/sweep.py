@@ -45,10 +45,11 @@ def sweep(out: Path) -> None:
     write_whole(out, _report(outcomes, as_it_is, unreadable).encode())
 
 
-def try_one(name: str, weights: str | Path) -> None:
+def try_one(name: str, weights: str | Path, **how: object) -> None:
+    """Swap and try one config; ``how`` is of :func:`trial`."""
     os.chdir(zoo_folder().parent)  # some configs name others relative to MMDetection's root
     swap = functools.partial(swap_backbone, name=f"resneskt50:{weights}")
-    trial(load_config(f"mmdet::{name}", change=swap))
+    trial(load_config(f"mmdet::{name}", change=swap), **how)
 
 
 def _try_as_it_is(name: str) -> None:

@@ -19,11 +19,14 @@ from mmresneskt.runtime.distributed import replace_sync_bn
 from .inputs import synthetic_batch
 
 
-def trial(cfg: Config) -> None:
-    """Build a config's model, take a training step, and predict, on synthetic images.
+def trial(cfg: Config, device: str = "cpu", steps: int = 1) -> None:
+    """Build a config's model, take training steps, and predict, on synthetic images.
 
     Of a tracker or a semi-supervised model, which train on videos or on two kinds of
-    batches, the whole is built, and its detector takes the step.
+    batches, the whole is built, and its detector takes the steps.
+
+    Args:
+        device: where all of this happens; on a CPU BN takes the place of SyncBN.
 
     Raises:
         Exception: whatever the model raises.
@@ -32,7 +35,8 @@ def trial(cfg: Config) -> None:
     """
     cfg = copy.deepcopy(cfg)
     _leave_out_downloads(cfg.model)
-    replace_sync_bn(cfg.model)
+    if device == "cpu":
+        replace_sync_bn(cfg.model)
     torch.manual_seed(0)
     # a runner counts there, and some losses read it
     for counter in ("iter", "epoch"):
@@ -47,8 +51,10 @@ def trial(cfg: Config) -> None:
             if "data_preprocessor" not in cfg.model:
                 cfg.model.data_preprocessor = dict(type="DetDataPreprocessor")
                 model.data_preprocessor = MODELS.build(cfg.model.data_preprocessor)
+        model.to(device)
         batch = synthetic_batch(cfg)
-        _train_a_step(model, copy.deepcopy(batch))
+        for _ in range(steps):
+            _train_a_step(model, copy.deepcopy(batch))
         _predict(model, batch)
 
 

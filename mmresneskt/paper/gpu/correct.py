@@ -1,0 +1,17 @@
+"""Is what the device computes right? Operators, and the network in every way it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import network, operators
+from .compare import HEADER
+from .work import Setting
+
+__all__ = ["HEADER", "steps"]
+
+
+def steps(setting: Setting) -> dict[str, Callable[[], list[list]]]:
+    """The network's checks, then the operators'."""
+    ours = network.steps(setting.device, setting.rehearse)
+    return ours | operators.steps(setting.device)

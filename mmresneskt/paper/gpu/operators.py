@@ -1,0 +1,109 @@
+"""The operators of mmcv that this package serves, on the device against float64 on the CPU."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import mmcv.ops
+import torch
+from torch import Tensor
+
+from .compare import draw, forward_and_backward, largest_error, row
+
+_TOLERANCES = {"float32": (1e-4,) * 2, "float16": (1e-2,) * 2, "bfloat16": (5e-2,) * 2}
+_ROIS = [[0, 4.3, 3.1, 21.7, 17.2], [1, -3.2, -2.6, 9.5, 11.3], [1, 20.1, 15.4, 31.3, 30.9]]
+_CLASSES = [0, 1, 2, 3, 4, 4, 0, 2]  # 4 is the background
+
+
+def _rois(x: Tensor) -> Tensor:
+    # in half precision other corners would be read on the CPU than on the device
+    return torch.tensor(_ROIS, dtype=torch.bfloat16).to(x)
+
+
+def _focal_loss(logits: Tensor) -> Tensor:
+    classes = torch.tensor(_CLASSES, device=logits.device)
+    return mmcv.ops.sigmoid_focal_loss(logits, classes, 2.0, 0.25, None, "none")
+
+
+def _modulated(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return mmcv.ops.modulated_deform_conv2d(x, offset, mask, weight, bias, 1, 1)
+
+
+_CONVOLVED = ((2, 4, 9, 11), (2, 18, 9, 11))
+_LEARNED: dict[str, tuple[Callable[..., Tensor], tuple[tuple[int, ...], ...]]] = {
+    "roi_align": (
+        lambda x: mmcv.ops.roi_align(x, _rois(x), (7, 5), 0.25, 2, "avg", True),
+        ((2, 5, 20, 24),),
+    ),
+    "deform_conv2d": (
+        lambda x, offset, weight: mmcv.ops.deform_conv2d(x, offset, weight, 1, 1),
+        (*_CONVOLVED, (6, 4, 3, 3)),
+    ),
+    "modulated_deform_conv2d": (_modulated, (*_CONVOLVED, (2, 9, 9, 11), (6, 4, 3, 3), (6,))),
+    "sigmoid_focal_loss": (_focal_loss, ((8, 4),)),
+    "carafe": (
+        lambda x, masks: mmcv.ops.carafe(x, masks, 5, 2, 2),
+        ((2, 4, 6, 7), (2, 50, 12, 14)),
+    ),
+    "deform_roi_pool": (
+        lambda x, offset: mmcv.ops.deform_roi_pool(x, _rois(x), offset, (3, 2), 0.5, 2, 0.1),
+        ((2, 3, 12, 14), (3, 2, 3, 2)),
+    ),
+}
+
+
+def steps(device: str) -> dict[str, Callable[[], list[list]]]:
+    """A check for each operator and precision."""
+    found = {
+        f"{name}, {precision}": functools.partial(_learned, name, precision, device)
+        for precision in _TOLERANCES
+        for name in _LEARNED
+    }
+    others = dict(masked_conv2d=_masked, nms=_nms, soft_nms=_soft_nms)
+    return found | {name: functools.partial(check, device) for name, check in others.items()}
+
+
+def _learned(name: str, precision: str, device: str) -> list[list]:
+    function, shapes = _LEARNED[name]
+    dtype = getattr(torch, precision)
+    inputs = [_between(draw(*shape, seed=seed)).to(dtype) for seed, shape in enumerate(shapes)]
+    wanted, found = (
+        forward_and_backward(function, [x.to(*to).requires_grad_() for x in inputs], ())
+        for to in ((torch.float64,), (device,))
+    )
+    errors = (largest_error(*pair) for pair in zip(found, wanted))
+    return row(f"{name}, {precision}", *errors, _TOLERANCES[precision])
+
+
+def _between(x: Tensor) -> Tensor:
+    """Away from whole numbers, where the gradient of an offset jumps."""
+    return x.floor() + 0.25 + (x - x.floor()) / 2
+
+
+def _masked(device: str) -> list[list]:
+    inputs = [draw(*shape, seed=i) for i, shape in enumerate([(1, 4, 7, 9), (1, 7, 9)])]
+    layer = [draw(6, 4, 3, 3, seed=2), draw(6, seed=3)]
+    wanted = mmcv.ops.masked_conv2d(*inputs, *layer, 1)
+    found = mmcv.ops.masked_conv2d(*(x.float().to(device) for x in (*inputs, *layer)), 1)
+    return row("masked_conv2d", largest_error([found], [wanted]), None, (1e-4,))
+
+
+def _boxes() -> tuple[Tensor, Tensor]:
+    corner, size = (draw(60, 2, seed=seed).abs() * 30 + 1 for seed in (0, 1))
+    return torch.cat((corner, corner + size), 1).float(), draw(60, seed=2).sigmoid().float()
+
+
+def _nms(device: str) -> list[list]:
+    boxes, scores = _boxes()
+    wanted, _ = mmcv.ops.nms(boxes.double(), scores.double(), 0.4)
+    found, _ = mmcv.ops.nms(boxes.to(device), scores.to(device), 0.4)
+    return row("nms", largest_error([found], [wanted]), None, (1e-5,))
+
+
+def _soft_nms(device: str) -> list[list]:
+    boxes, scores = _boxes()
+    settings = dict(iou_threshold=0.3, sigma=0.5, min_score=0.05, method="gaussian")
+    wanted, _ = mmcv.ops.soft_nms(boxes.double(), scores.double(), **settings)
+    found, _ = mmcv.ops.soft_nms(boxes.to(device), scores.to(device), **settings)
+    return row("soft_nms", largest_error([found], [wanted]), None, (1e-4,))
