@@ -17,8 +17,8 @@ from .work import Setting
 
 __all__ = ["HEADER", "steps"]
 
-_NETWORKS = ("resneskt50", "resneskt50_off", "timm_resnest50d", "timm_skresnext50_32x4d")
-_NETWORKS += ("mmpretrain_resnest50", "mmpretrain_resnet50")
+_NETWORKS: tuple[str, ...] = ("resneskt50", "resneskt50_off", "timm_resnest50d")
+_NETWORKS += ("timm_skresnext50_32x4d", "mmpretrain_resnest50", "mmpretrain_resnet50")
 _LAYOUTS = ("nchw", "nhwc")
 _COMPILED = HEADER.index("compiled")
 
@@ -30,7 +30,7 @@ def steps(setting: Setting) -> dict[str, Callable[[], list[list]]]:
     # CPUs are slow in float16
     precisions = ("bfloat16",) if setting.rehearse else ("bfloat16", "float16")
     ways = list(itertools.product(precisions, ("training", "inference")))
-    groups = [(False, *way, networks, _LAYOUTS) for way in ways]
+    groups: list[tuple] = [(False, *way, networks, _LAYOUTS) for way in ways]
     if not by_triton and not setting.rehearse:  # the compiler makes kernels of its own
         one_by_one = itertools.product(ways, networks, reversed(_LAYOUTS))
         groups += [(True, *way, (network,), (layout,)) for way, network, layout in one_by_one]

@@ -31,8 +31,10 @@ def steps(setting: Setting) -> dict[str, Callable[[], list[list]]]:
     return tables.steps(setting, "table2", "folder_gpu", rows, range(3), arguments, _FIGURES)
 
 
-def _folder(photos: Path, work: Path) -> Path:
+def _folder(photos: Path | None, work: Path) -> Path:
     """The folder with ``train`` and ``test``; an archive is unpacked into ``work`` first."""
+    if photos is None:
+        raise ValueError("no --photos")
     done = work / ".unpacked"
     if photos.is_file():
         if not done.exists():

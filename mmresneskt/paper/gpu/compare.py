@@ -42,14 +42,14 @@ def distance(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> float:
     For gradients of a network: where rounding makes another channel the largest, or closes another
     ReLU, single values differ as a whole.
     """
-    found, wanted = (
+    ours, theirs = (
         torch.cat([x.detach().cpu().double().flatten() for x in xs]) for xs in (found, wanted)
     )
-    return float((found - wanted).norm() / wanted.norm())
+    return float((ours - theirs).norm() / theirs.norm())
 
 
 def row(
-    name: str, forward: float, backward: float | None, tolerances: tuple[float, float]
+    name: str, forward: float, backward: float | None, tolerances: tuple[float, ...]
 ) -> list[list]:
     """A check's row, as :data:`HEADER` has it.
 
@@ -68,5 +68,6 @@ def forward_and_backward(
     """Outputs, and the gradients of a fixed sum of them in ``inputs`` and ``others``."""
     out = function(*inputs)
     outs = [out] if isinstance(out, Tensor) else list(out)
-    total = sum((o * draw(*o.shape, seed=i).to(o)).sum() for i, o in enumerate(outs, start=1))
+    parts = [(o * draw(*o.shape, seed=i).to(o)).sum() for i, o in enumerate(outs, start=1)]
+    total = torch.stack(parts).sum()
     return outs, list(torch.autograd.grad(total, [*inputs, *others]))

@@ -7,6 +7,7 @@ import copy
 import functools
 import tempfile
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -28,7 +29,7 @@ _TOLERANCES = {  # forward, backward
 }
 
 
-def small(**options: object) -> ResNeSkt:
+def small(**options: Any) -> ResNeSkt:
     """Fourteen layers with random weights, of which none is 0."""
     torch.manual_seed(0)
     model = ResNeSkt(14, base_channels=16, stem_channels=16, **options)
@@ -40,6 +41,8 @@ def small(**options: object) -> ResNeSkt:
                 parameter.add_(0.1 * torch.randn_like(parameter))
     for module in model.modules():
         if isinstance(module, _BatchNorm):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             nn.init.normal_(module.running_mean, 0, 0.1)
             nn.init.uniform_(module.running_var, 0.5, 2)
     return model
@@ -147,7 +150,7 @@ def steps(device: str, rehearse: bool) -> dict[str, Callable[[], list[list]]]:
         del ways["compiled"]
     if device == "cuda":
         ways["TF32"] = dict(precision="tf32")
-    found = {
+    found: dict[str, Callable[[], list[list]]] = {
         f"network, {name}": functools.partial(trained, f"network, {name}", device, **way)
         for name, way in ways.items()
     }

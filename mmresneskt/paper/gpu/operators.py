@@ -72,8 +72,8 @@ def _learned(name: str, precision: str, device: str) -> list[list]:
         forward_and_backward(function, [x.to(*to).requires_grad_() for x in inputs], ())
         for to in ((torch.float64,), (device,))
     )
-    errors = (largest_error(*pair) for pair in zip(found, wanted))
-    return row(f"{name}, {precision}", *errors, _TOLERANCES[precision])
+    forward, backward = (largest_error(*pair) for pair in zip(found, wanted))
+    return row(f"{name}, {precision}", forward, backward, _TOLERANCES[precision])
 
 
 def _between(x: Tensor) -> Tensor:

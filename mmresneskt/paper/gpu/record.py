@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmresneskt.runtime.conditions import conditions
 from mmresneskt.runtime.files import write_whole
 
-_EMPTY = dict(
+_EMPTY: dict[str, Any] = dict(
     header=[], rows={}, failed={}, on={}, conditions=[], running=None, ended=False, complete=False
 )
 

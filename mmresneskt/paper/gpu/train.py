@@ -16,7 +16,7 @@ HEADER = ("row", "seed", *_FIGURES)
 
 def steps(setting: Setting) -> dict[str, Callable[[], list[list]]]:
     """Five seeds; a rehearsal trains the first row on a few generated images for an epoch."""
-    rows, seeds, epochs = [row.name for row in rows_of("voc")], range(5), 12
+    rows, seeds, epochs = [row.name for row in rows_of("voc")], list(range(5)), 12
     data = setting.bccd
     if setting.rehearse:
         rows, seeds, epochs = rows[:1], [0], 1

@@ -9,6 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -45,7 +46,7 @@ def sweep(out: Path) -> None:
     write_whole(out, _report(outcomes, as_it_is, unreadable).encode())
 
 
-def try_one(name: str, weights: str | Path, **how: object) -> None:
+def try_one(name: str, weights: str | Path, **how: Any) -> None:
     """Swap and try one config; ``how`` is of :func:`trial`."""
     os.chdir(zoo_folder().parent)  # some configs name others relative to MMDetection's root
     swap = functools.partial(swap_backbone, name=f"resneskt50:{weights}")
