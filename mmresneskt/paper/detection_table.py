@@ -59,7 +59,7 @@ def row_config(name: str, recipe: str, options: dict | None = None) -> Config:
     """
 
     def swap(cfg: Config) -> Config:
-        if name == _THEIRS and cfg.model.backbone.depth == 50:  # the demonstration's has 26
+        if name == _THEIRS and cfg.model.backbone.depth == 50:  # the demonstration's has fewer
             return cfg
         try:
             swapped = swap_backbone(cfg, name if recipe == "coco" else f"{name}:none")

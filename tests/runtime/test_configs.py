@@ -34,7 +34,7 @@ def test_builds_with_resneskt_50(path):
     register_all_modules()
     model = MODELS.build(load_config(str(path)).model)
     assert type(model.backbone) is ResNeSkt
-    assert model.backbone.depth == (26 if "parcels" in path.stem else 50)
+    assert model.backbone.depth == (14 if "parcels" in path.stem else 50)
 
 
 def test_coco_follows_the_resnest_recipe_and_freezes_no_attention():
