@@ -57,11 +57,7 @@ def run(args: argparse.Namespace) -> None:
     model, properties = _load(args)
     height, width = args.shape
     channels = next(m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d))
-    try:
-        folded = deploy(model)
-    except ValueError as error:
-        raise UserError(f"config {args.config}: {error}") from error
-    data = export(folded, torch.randn(2, channels, height, width), args.opset, properties)
+    data = export(deploy(model), torch.randn(2, channels, height, width), args.opset, properties)
     shapes = [(1, channels, height + 33, width + 18), (3, channels, height, width)]
     difference, scale = compare(data, model, [torch.randn(shape) for shape in shapes])
     try:

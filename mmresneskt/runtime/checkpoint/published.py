@@ -13,7 +13,6 @@ from .errors import CheckpointError
 from .safetensors_file import safetensors_bytes
 
 _AVERAGED = ("state_dict_ema", "model_ema")  # of timm and its descendants
-FORMATS = ("safetensors", "pth")
 
 
 def published_weights(checkpoint: dict) -> tuple[dict[str, Tensor], bool]:
@@ -43,7 +42,7 @@ def published_bytes(weights: dict[str, Tensor], dataset_meta: dict, form: str) -
 
     Args:
         dataset_meta: names of the classes and the like.
-        form: one of :data:`FORMATS`.
+        form: "safetensors" or "pth".
 
     Raises:
         CheckpointError: ``dataset_meta`` holds more than plain values, or safetensors is not
