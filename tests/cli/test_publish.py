@@ -140,8 +140,10 @@ def test_published_detector_predicts_the_same(tmp_path, monkeypatch):
 
     with pytest.raises(UserError, match=r"holds only weights .*load_from"):
         call("train", ["small.py", "--no-check", "--resume", str(file)])
+    deeper = (tmp_path / "small.py").read_text().replace("depth=14", "depth=26")
+    (tmp_path / "deeper.py").write_text(deeper)
     with pytest.raises(UserError, match="does not fit config"):
-        call("publish", ["run.pth", "--config", str(PARCELS)])
+        call("publish", ["run.pth", "--config", "deeper.py"])
 
 
 def test_safetensors_start_a_run_and_a_resnest(tmp_path):
