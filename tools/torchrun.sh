@@ -22,8 +22,7 @@ GPUS=$2
 # Without these two, processes that are started again meet the addresses of the dead: the static
 # rendezvous and, unless told otherwise, c10d keep one store for all starts.
 export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
-MMRESNESKT_LAUNCHED=$(date +%s) # later checkpoints are this launch's own
-export MMRESNESKT_LAUNCHED
+export MMRESNESKT_LAUNCH="$(date +%s)-$$-$RANDOM" # a name for this launch's checkpoints
 # An exit code that torchrun shall not answer with a restart goes here, and its processes end with 0
 MMRESNESKT_OUTCOME=$(mktemp)
 export MMRESNESKT_OUTCOME

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import broadcast_object_list, init_dist, is_main_process
 from torch import distributed
 
 from .config.tree import nodes
-from .launcher import is_main_process
+from .errors import UserError
+
+_Value = TypeVar("_Value")
 
 
 def replace_sync_bn(model: object) -> int:
@@ -34,18 +39,49 @@ def close_group() -> None:
         distributed.destroy_process_group()
 
 
+def decided(decide: Callable[[], _Value]) -> _Value:
+    """What the main process decides, in every process; every one of them has to ask.
+
+    Raises:
+        UserError: the main process's, in every process.
+    """
+    found: list = [None, None]
+    if is_main_process():
+        try:
+            found[0] = decide()
+        except UserError as error:
+            found[1] = str(error)
+    broadcast_object_list(found)
+    if found[1] is not None:
+        raise UserError(found[1])
+    return found[0]
+
+
+def join_group(cfg: Config) -> None:
+    """Meet the other processes of a run, as mmengine would when it builds the runner.
+
+    Where there is no GPU they meet through gloo, which mmengine would try on a GPU.
+    """
+    launcher = cfg.get("launcher", "none")
+    if launcher == "none" or distributed.is_initialized():
+        return
+    options = dict(cfg.get("env_cfg", {}).get("dist_cfg") or {})
+    if torch.cuda.is_available() or launcher != "pytorch":
+        init_dist(launcher, **options)
+        return
+    seconds = options.get("timeout")
+    limit: dict = dict(timeout=datetime.timedelta(seconds=seconds)) if seconds else {}
+    distributed.init_process_group("gloo", **limit)
+
+
 def prepare(cfg: Config) -> None:
     """Make a config for several processes (``launcher`` pytorch) run where there is no GPU.
 
-    The processes meet through gloo, which mmengine would try on a GPU, and SyncBN, which
-    has no CPU form, becomes BN, as mmengine has it for one process.
+    SyncBN, which has no CPU form, becomes BN, as mmengine has it for one process.
     """
     if cfg.get("launcher") != "pytorch" or torch.cuda.is_available():
         return
-    if not distributed.is_initialized():
-        seconds = cfg.get("env_cfg", {}).get("dist_cfg", {}).get("timeout")
-        limit: dict = dict(timeout=datetime.timedelta(seconds=seconds)) if seconds else {}
-        distributed.init_process_group("gloo", **limit)
+    join_group(cfg)
     wrapper = dict(
         type="MMDistributedDataParallel",
         device_ids=None,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import uuid
 from pathlib import Path
 from typing import NoReturn
 
 _RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK")
 _RESTARTS = "TORCHELASTIC_RESTART_COUNT"
-_LAUNCHED = "MMRESNESKT_LAUNCHED"  # seconds since 1970
+_LAUNCH = "MMRESNESKT_LAUNCH"
 _OUTCOME = "MMRESNESKT_OUTCOME"  # a file for the exit code
 
 
@@ -18,15 +19,20 @@ def is_main_process() -> bool:
     return next((os.environ[name] for name in _RANKS if name in os.environ), "0") == "0"
 
 
-def started_again() -> float | None:
-    """When this launch began (seconds since 1970), if torchrun has started its processes again.
+LAUNCH = os.environ.get(_LAUNCH) or uuid.uuid4().hex
+"""A name that no other launch has: torchrun.sh's, or this process's where it was not launched so.
 
-    That is after one of them had died. Checkpoints from before the launch, whose time
-    torchrun.sh hands on, are another run's, or what this one was told to start from.
+Checkpoints carry the name of the launch that wrote them. Those with another are another run's, or
+what this one was told to start from.
+"""
+
+
+def started_again() -> bool:
+    """Whether torchrun.sh has started the processes of this launch again.
+
+    That is after one of them had died.
     """
-    if int(os.environ.get(_RESTARTS, 0)) == 0 or _LAUNCHED not in os.environ:
-        return None
-    return float(os.environ[_LAUNCHED])
+    return int(os.environ.get(_RESTARTS, 0)) > 0 and _LAUNCH in os.environ
 
 
 def leave(code: int) -> NoReturn:

@@ -76,6 +76,11 @@ def run_checked(runner: Runner, what: str, check: bool = True) -> None:
     except UserError:
         raise
     except Exception as error:
+        if _is_gone(error, runner.work_dir):
+            raise UserError(
+                f"the work folder {runner.work_dir} was removed or moved while the run wrote to "
+                f"it. Put it back and start with --resume, or start anew"
+            ) from error
         if is_disk_full(error):
             reason = explain_writing(error, runner.work_dir)
             raise UserError(
@@ -85,6 +90,12 @@ def run_checked(runner: Runner, what: str, check: bool = True) -> None:
         if started.value:
             raise
         raise UserError(explain(error)) from error
+
+
+def _is_gone(error: Exception, folder: str) -> bool:
+    missing = isinstance(error, FileNotFoundError) and error.filename
+    # the folder itself may have been made again by who has saved a checkpoint
+    return bool(missing) and Path(str(missing)).absolute().is_relative_to(Path(folder).absolute())
 
 
 class _Started(Hook):

@@ -12,7 +12,9 @@ import torch
 from mmengine.config import Config
 
 from mmresneskt.runtime.distributed import prepare, replace_sync_bn
+from mmresneskt.runtime.fault_tolerance import resume
 from mmresneskt.runtime.fault_tolerance.resume import set_resume
+from mmresneskt.runtime.launcher import LAUNCH
 from mmresneskt.runtime.pictures.curves import read_scalars
 from tests.support.helpers import ROOT, run_tool
 from tests.support.processes import (
@@ -192,14 +194,16 @@ def test_only_this_launchs_checkpoints_are_gone_on_with(tmp_path, monkeypatch):
         return cfg.load_from
 
     checkpoint = tmp_path / "epoch_1.pth"
-    torch.save(dict(meta=dict(epoch=1, iter=1), message_hub={}, state_dict={}), checkpoint)
+    hub = dict(log_scalars={}, runtime_info=dict(launch=LAUNCH), resumed_keys={})
+    meta = dict(epoch=1, iter=1)
+    torch.save(dict(meta=meta, message_hub=hub, state_dict={}, optimizer={}), checkpoint)
     (tmp_path / "last_checkpoint").write_text(str(checkpoint))
-    os.utime(checkpoint, (1000, 1000))
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     assert chosen(tmp_path) == "given.pth"  # started without torchrun.sh
-    monkeypatch.setenv("MMRESNESKT_LAUNCHED", "1001")
-    assert chosen(tmp_path) == "given.pth"  # another run's
-    monkeypatch.setenv("MMRESNESKT_LAUNCHED", "1000")
+    monkeypatch.setenv("MMRESNESKT_LAUNCH", "one")
+    monkeypatch.setattr(resume, "LAUNCH", "another")
+    assert chosen(tmp_path) == "given.pth"
+    monkeypatch.setattr(resume, "LAUNCH", LAUNCH)
     assert chosen(tmp_path) == str(checkpoint)
     assert chosen(tmp_path / "new") == "given.pth"
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")

@@ -60,20 +60,72 @@ def check_kills(folder, kills, seed, width=8):
     assert losses(pieces) == losses(whole)
     assert list(losses(whole)) == list(range(1, length + 1))
     ours, theirs = (load_file(path / f"iter_{length}.pth") for path in (pieces, whole))
-    for name, value in ours["state_dict"].items():
-        assert torch.equal(value, theirs["state_dict"][name]), name
+    assert_equal(ours, theirs)
     return dict(iterations=length, in_write=in_write, most_lost=lost)
+
+
+def check_kills_of_a_run_that_evaluates(folder, kills, seed, by_epoch):
+    """The same with averaged weights, a best checkpoint and EarlyStoppingHook, until it stops.
+
+    A kill comes at any moment: training, evaluating, or writing one of the two checkpoints.
+    """
+    draw = random.Random(seed)
+    pieces, whole = folder / "pieces", folder / "whole"
+    settings = {
+        "by_epoch": by_epoch,
+        "length": 10**6,  # EarlyStoppingHook ends it, long after the last kill
+        "default_hooks.checkpoint.interval": 1 if by_epoch else 3,  # evaluated every 5
+        "default_hooks.checkpoint.max_keep_ckpts": 2,
+        "default_hooks.checkpoint.save_best": "mean",
+        "default_hooks.checkpoint.rule": "less",
+        "custom_hooks": [
+            dict(type="LossFileHook"),
+            dict(type="MetricFileHook"),
+            dict(type="EMAHook", momentum=0.05),
+            dict(type="EarlyStoppingHook", monitor="mean", rule="less", patience=2 * kills + 2),
+        ],
+    }
+    done = 0
+    for _ in range(kills):
+        child = start(pieces, **settings)
+        wait_for_iteration(pieces, done + (7 if by_epoch else 5), child)  # one was saved
+        time.sleep(draw.uniform(0, 0.05))
+        os.kill(child, signal.SIGKILL)
+        assert finish(child) == -signal.SIGKILL
+        done = newest_valid(pieces).meta["iter"]
+    assert finish(start(pieces, **settings)) == 0, log(pieces)
+    assert finish(start(whole, **settings)) == 0, log(whole)
+    assert losses(pieces) == losses(whole)
+    assert losses(pieces, what="metrics") == losses(whole, what="metrics")
+    # but for the logs of each start, by its time
+    names = [sorted(path.name for path in run.glob("[!2]*")) for run in (pieces, whole)]
+    assert names[0] == names[1]
+    assert len([name for name in names[0] if name.startswith("best_mean_")]) == 1
+    for name in names[0]:
+        if name.endswith(".pth"):
+            assert_equal(*(load_file(run / name) for run in (pieces, whole)))
+    return names[0]
+
+
+def assert_equal(ours, theirs):
+    """Weights, averaged weights, optimizer and EarlyStoppingHook's state, to the bit."""
+    for part in ("state_dict", "ema_state_dict"):
+        for name, value in ours.get(part, {}).items():
+            assert torch.equal(value, theirs[part][name]), name
+    assert ours.get("early_stopping") == theirs.get("early_stopping")
+    for key in ("epoch", "iter"):
+        assert ours["meta"][key] == theirs["meta"][key]
 
 
 def last_line(folder):
     lines = Path(folder, "losses.0").read_text().splitlines()
-    return int(lines[-1].split()[0])
+    return int(lines[-1].split()[0]) if lines else 0
 
 
 def wait_for_iteration(folder, iteration, child, seconds=120):
     for _ in ticks(seconds):
         file = Path(folder, "losses.0")
-        if file.exists() and file.stat().st_size and last_line(folder) >= iteration:
+        if file.exists() and last_line(folder) >= iteration:
             return
         assert os.waitpid(child, os.WNOHANG)[0] == 0, log(folder)
     raise TimeoutError(log(folder)[-2000:])

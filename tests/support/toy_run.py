@@ -104,6 +104,15 @@ class LossFileHook(Hook):
 
 
 @HOOKS.register_module(force=True)
+class MetricFileHook(Hook):
+    """A line for each evaluation, ``iteration metric``, exactly, into ``metrics.0``."""
+
+    def after_val_epoch(self, runner, metrics=None):
+        with Path(runner.work_dir, f"metrics.{get_rank()}").open("a") as file:
+            file.write(f"{runner.iter} {metrics['mean'].hex()}\n")
+
+
+@HOOKS.register_module(force=True)
 class SleepHook(Hook):
     """Make each iteration longer; the file ``asleep`` says that the first has begun."""
 
@@ -113,6 +122,18 @@ class SleepHook(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         Path(runner.work_dir, "asleep").write_text("1")
         time.sleep(self.seconds)
+
+
+@HOOKS.register_module(force=True)
+class SignalHook(Hook):
+    """Send SIGTERM in the middle of an epoch's evaluation."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None):
+        if (runner.epoch, batch_idx) == (self.epoch, 1):
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 @HOOKS.register_module(force=True)
@@ -189,9 +210,9 @@ def train(cfg, resume="auto", **options):
     return runner
 
 
-def losses(work_dir, rank=0):
-    """The loss of each iteration; of those trained again, the last one."""
-    lines = Path(work_dir, f"losses.{rank}").read_text().splitlines()
+def losses(work_dir, rank=0, what="losses"):
+    """The loss of each iteration (or its metric); of those trained again, the last one."""
+    lines = Path(work_dir, f"{what}.{rank}").read_text().splitlines()
     return {int(step): float.fromhex(loss) for step, loss in map(str.split, lines)}
 
 
@@ -204,6 +225,7 @@ def start(work_dir, **settings):
         return child
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: not to outlive the tests
     os.environ.update(environment)
+    torch.set_num_threads(1)  # a fork has none of the others that its parent may have started
     log = os.open(
         Path(work_dir, settings.pop("log", "log")), os.O_WRONLY | os.O_CREAT | os.O_APPEND
     )
@@ -226,8 +248,12 @@ def start(work_dir, **settings):
         os._exit(code)
 
 
-def start_pair(work_dir, **settings):
-    """Two processes of one run; each has a log of its own, ``log.0`` and ``log.1``."""
+def start_pair(work_dir, second=None, **settings):
+    """Two processes of one run; each has a log of its own, ``log.0`` and ``log.1``.
+
+    Args:
+        second: the work folder of the second, as where a machine has a disk of its own.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -235,13 +261,13 @@ def start_pair(work_dir, **settings):
     group.update(GLOO_SOCKET_IFNAME="lo")
     return [
         start(
-            work_dir,
+            folder,
             launcher="pytorch",
             log=f"log.{rank}",
             environment=dict(group, RANK=str(rank), LOCAL_RANK=str(rank)),
             **settings,
         )
-        for rank in (0, 1)
+        for rank, folder in enumerate((work_dir, second or work_dir))
     ]
 
 

@@ -83,6 +83,8 @@ def require_resumable(checkpoint: dict, filename: str | Path) -> None:
     """
     missing = [key for key in ("epoch", "iter") if key not in (checkpoint.get("meta") or {})]
     missing += [key for key in ("message_hub",) if key not in checkpoint]
+    if "optimizer" not in checkpoint and "param_schedulers" not in checkpoint:
+        missing += ["optimizer", "param_schedulers"]  # mmengine's best_*.pth
     if missing:
         raise CheckpointError(
             f"{filename} holds only weights (no {', '.join(missing)}): a run cannot go on from it, "

@@ -52,7 +52,7 @@ _META: _Rules = {
 _RUNTIME: _Rules = {
     "epoch|iter|max_epochs|max_iters|bad_losses": _whole,
     "seed": lambda value: value is None or _whole(value),
-    "loop_stage|experiment_name|mmengine_version": _text,
+    "loop_stage|experiment_name|mmengine_version|launch": _text,
     "dataset_meta": _anything,
     "eta|best_score.*|(val|test)/.*": _number,
     "keep_ckpt_ids": _whole_numbers,

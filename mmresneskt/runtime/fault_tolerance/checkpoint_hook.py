@@ -12,6 +12,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from ..files import remove, remove_drafts, write_whole
+from ..launcher import LAUNCH
 from .whole_checkpoint import remove_unfinished
 
 _POINTER = "last_checkpoint"
@@ -23,14 +24,16 @@ class SafeCheckpointHook(CheckpointHook):
 
     mmengine deletes the old checkpoint before it writes the new one, and writes over the current
     one to note in it which is the best. Here the new one comes first, ``last_checkpoint``
-    follows, and what is obsolete goes last; the runner of this package writes each file whole or
-    not at all (:func:`save_whole`). What a killed run has left unfinished is removed by the next
+    follows, and what is obsolete goes last; each file is written once, before the evaluation
+    (which a resumed run makes up: :class:`DueEvaluationHook`), and whole or not at all
+    (:func:`save_whole`). What a killed run has left unfinished is removed by the next
     one in the folder. A run removes nothing else than its own checkpoints: directly in its
     folder, by a name that it gives itself, whatever a checkpoint that it goes on from says.
     """
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
+        runner.message_hub.update_info("launch", LAUNCH)
         self._pointed_to: dict[str, int] = {}  # meta of the checkpoint that last_checkpoint names
         if self.save_best:  # of a run that goes on, perhaps from a copy of the folder
             self._best = {key: path and self._path(path) for key, path in self._best.items()}
@@ -40,8 +43,10 @@ class SafeCheckpointHook(CheckpointHook):
             for name in (_POINTER, "curves.png"):  # what else is written while a run goes on
                 remove_drafts(Path(runner.work_dir, name))
 
-    def save_now(self, runner: Runner, epoch: int, iteration: int) -> str:
-        """Save between two regular checkpoints; return the path.
+    last_ckpt: str | None
+
+    def save_now(self, runner: Runner, epoch: int, iteration: int) -> str | None:
+        """Save between two regular checkpoints; return the path of the last one.
 
         ``--resume`` goes on from it, and the next regular checkpoint takes its place.
 
@@ -77,10 +82,11 @@ class SafeCheckpointHook(CheckpointHook):
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         if not self.save_best:
             return
-        before = self._best
+        before, last = self._best, self.last_ckpt
         self._best = dict.fromkeys(before)  # else it is removed before the new one is written
+        self.last_ckpt = None  # else it is written over
         super()._save_best_checkpoint(runner, metrics)
-        found = self._best
+        found, self.last_ckpt = self._best, last
         self._best = {key: path or before.get(key) for key, path in found.items()}
         for key, old in before.items():
             if old and found[key] not in (None, old):

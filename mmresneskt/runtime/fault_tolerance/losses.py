@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from math import isfinite
 from typing import Any
@@ -19,9 +18,11 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 
 from ..building import unwrapped
+from ..distributed import decided
 from ..errors import UserError
-from .newest_valid import newest_valid
-from .stop import Stop, stop_together
+from ..launcher import LAUNCH
+from .newest_valid import newest_valid, require
+from .stop import Stop
 
 LIMITS = dict(stop=0, skip=10, rollback=3)
 _COUNT = "bad_losses"
@@ -54,11 +55,9 @@ class BadLossHook(Hook):
         if policy not in LIMITS:
             raise ValueError(f"policy is one of {', '.join(LIMITS)}, not {policy!r}")
         self.policy, self.limit = policy, limit
-        self._since = 0.0
 
     def before_train(self, runner: Runner) -> None:
-        # older checkpoints are another run's, unless this one goes on from one; files' times lag
-        self._since = 0.0 if runner.iter else time.time() - 1
+        self._resumed_from = runner._load_from if runner.iter else None
         one_optimizer = not isinstance(runner.optim_wrapper, OptimWrapperDict)
         if self.policy == "rollback" and not (isinstance(runner, Runner) and one_optimizer):
             raise UserError(
@@ -104,7 +103,10 @@ class BadLossHook(Hook):
         if done > limit:
             raise Stop(f"{what}; there were {limit} before, which is the limit")
         hub.update_info(_COUNT, done)
-        how = "skipped" if self.policy == "skip" else f"back to {_roll_back(runner, self._since)}"
+        if self.policy == "skip":
+            how = "skipped"
+        else:
+            how = f"back to {_roll_back(runner, self._resumed_from)}"
         print_log(f"{what}: {how} ({done} of {limit})", logger="current", level=logging.WARNING)
 
 
@@ -154,27 +156,31 @@ def _images(data: Any) -> Iterator[str]:
             yield from _images(part)
 
 
-def _roll_back(runner: Runner, since: float) -> str:
-    found, problem = None, None
+def _roll_back(runner: Runner, resumed_from: str | None) -> str:
+    def find() -> str:
+        found = newest_valid(runner.work_dir, LAUNCH)
+        if found is not None:
+            return found.path
+        if resumed_from is None:
+            raise UserError("there is no checkpoint of this run to go back to")
+        require(resumed_from)
+        return resumed_from
+
     try:
-        found = newest_valid(runner.work_dir, since)
+        path = decided(find)
     except UserError as error:
-        problem = str(error)
-    if found is None:
-        problem = problem or "there is no checkpoint of this run to go back to"
-    stop_together(problem)
-    assert found is not None
+        raise Stop(str(error)) from error
     optimizer = runner.optim_wrapper
     rates = [group["lr"] for group in optimizer.param_groups]
     resumed, runner._resume = runner._resume, True  # what EMAHook takes its averages by
-    checkpoint = runner.load_checkpoint(found.path, map_location="cpu")
+    checkpoint = runner.load_checkpoint(path, map_location="cpu")
     runner._resume = resumed
     if "optimizer" in checkpoint:
         optimizer.load_state_dict(checkpoint["optimizer"])
     for group, rate in zip(optimizer.param_groups, rates):
         group["lr"] = rate  # the schedule has gone on since
     optimizer.zero_grad()
-    return found.path
+    return path
 
 
 def _copy(source: list[torch.Tensor], target: list[torch.Tensor]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -28,16 +29,17 @@ class Resumable(NamedTuple):
     skipped: list[str]
 
 
-def newest_valid(folder: str | Path, since: float = 0) -> Resumable | None:
+def newest_valid(folder: str | Path, launch: str | None = None) -> Resumable | None:
     """Find the newest checkpoint of a work folder that can be gone on from.
 
-    First comes the one that ``last_checkpoint`` names, then ``epoch_N.pth`` and ``iter_N.pth``
-    beside it and in the folder by N; of these two kinds first the one with the newest file. A
-    checkpoint that is a folder (FSDP's sharded state, DeepSpeed) was given its name when it was
-    complete, and is taken as it is.
+    That is the one that ``last_checkpoint`` names. Where that cannot be gone on from it is, of
+    ``epoch_N.pth`` and ``iter_N.pth`` beside it and in the folder, the one with the most
+    iterations, by its own count: files' times depend on clocks. A checkpoint that is a folder
+    (FSDP's sharded state, DeepSpeed) was given its name when it was complete, and is taken as it
+    is.
 
     Args:
-        since: leave out what is older than this (seconds since 1970).
+        launch: leave out what another launch has written.
 
     Returns:
         None where there is no checkpoint at all.
@@ -46,23 +48,35 @@ def newest_valid(folder: str | Path, since: float = 0) -> Resumable | None:
         UserError: there are checkpoints, and none can be gone on from.
     """
     skipped: list[str] = []
-    for path in _candidates(Path(folder)):
-        if since and not (path.exists() and path.stat().st_mtime >= since):
-            continue
-        try:
-            return Resumable(str(path), require(path), skipped)
-        except UserError as error:
-            skipped.append(str(error))
-    if skipped:
+
+    def first_valid(paths: list[Path]) -> Resumable | None:
+        for path in paths:
+            try:
+                checkpoint = require(path)
+            except UserError as error:
+                skipped.append(str(error))
+                continue
+            if launch in (None, _launch_of(checkpoint)):
+                return Resumable(str(path), checkpoint["meta"], skipped)
+        return None
+
+    named = _named(Path(folder))
+    found = first_valid(named)
+    if named and not found and not skipped:
+        return None  # it names the newest, which is another launch's
+    if not found:
+        kinds = [first_valid(paths) for paths in _numbered(Path(folder), named)]
+        found = max(filter(None, kinds), key=lambda f: f.meta.get("iter", 0), default=None)
+    if skipped and not found:
         raise UserError(
             f"no checkpoint in {folder} can be gone on from: {'; '.join(skipped)}. To start "
             f"from the beginning, remove them or leave out --resume"
         )
-    return None
+    return found
 
 
 def require(filename: str | Path) -> dict:
-    """What a checkpoint, a file or a URL, says of its run, if that can be gone on with.
+    """A checkpoint, a file or a URL, if it can be gone on with.
 
     Raises:
         UserError: it cannot.
@@ -72,33 +86,40 @@ def require(filename: str | Path) -> dict:
             checkpoint = CheckpointLoader.load_checkpoint(filename, map_location="cpu")
         else:
             path = Path(filename).expanduser()
-            if path.is_dir():
-                return {}
+            if path.is_dir() and any(path.iterdir()):
+                return dict(meta={})
             if not path.is_file():
-                raise UserError(f"checkpoint {path} does not exist")
+                what = "is an empty folder" if path.is_dir() else "does not exist"
+                raise UserError(f"checkpoint {path} {what}")
             checkpoint = read_back(path)
         require_resumable(checkpoint, filename)
     except (CheckpointError, OSError) as error:  # of the network
         raise UserError(str(error)) from error
-    return checkpoint["meta"]
+    return checkpoint
 
 
-def _candidates(folder: Path) -> list[Path]:
+def _launch_of(checkpoint: dict) -> str | None:
+    return checkpoint.get("message_hub", {}).get("runtime_info", {}).get("launch")
+
+
+def _named(folder: Path) -> list[Path]:
+    """The checkpoint that ``last_checkpoint`` names, if there is one."""
     pointer = folder / "last_checkpoint"
-    named = []
-    if pointer.is_file():
-        text = pointer.read_bytes().decode(errors="replace").strip("\0 \n")
-        named = [Path(text or "the one that the empty last_checkpoint names")]
-        here = folder / named[0].name
-        if here.exists():  # the folder may have been copied or moved: the original is another run's
-            named = [here]
-    kinds: dict[str, list[tuple[int, float, Path]]] = {}
+    if not pointer.is_file():
+        return []
+    text = pointer.read_bytes().decode(errors="replace").strip("\0 \n")
+    path = Path(text or "the one that the empty last_checkpoint names")
+    here = folder / path.name
+    # the folder may have been copied or moved: the original is another run's
+    return [here if os.path.lexists(here) else path]
+
+
+def _numbered(folder: Path, named: list[Path]) -> list[list[Path]]:
+    """The others of each kind, by epoch and by iteration, the highest number first."""
+    kinds: dict[str, list[tuple[int, Path]]] = {}
     for place in dict.fromkeys([*(path.parent for path in named), folder]):
         for path in place.glob("*.pth"):
             match = _NAME.fullmatch(path.name)
-            if match:
-                found = (int(match[2]), path.stat().st_mtime, path)
-                kinds.setdefault(match[1], []).append(found)
-    newest_first = sorted(kinds.values(), key=lambda kind: -max(time for _, time, _ in kind))
-    numbered = [path for kind in newest_first for _, _, path in sorted(kind, reverse=True)]
-    return list({path.resolve(): path for path in [*named, *numbered]}.values())
+            if match and path not in named:
+                kinds.setdefault(match[1], []).append((int(match[2]), path))
+    return [[path for _, path in sorted(kind, reverse=True)] for kind in kinds.values()]

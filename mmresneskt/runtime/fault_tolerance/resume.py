@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from mmengine.config import Config
 
-from ..launcher import is_main_process, started_again
-from . import newest_valid, require
+from ..distributed import decided, join_group
+from ..launcher import LAUNCH, started_again
+from .newest_valid import Resumable, newest_valid, require
 
 
 def set_resume(cfg: Config, asked: str | None) -> None:
     """Put the checkpoint to go on from, and its seed, into a config; say which.
+
+    The main process decides for all: on several machines each may see another state of the disk.
 
     Args:
         asked: a file, or ``auto``: the newest valid one in the work folder. A config that says
@@ -21,26 +24,28 @@ def set_resume(cfg: Config, asked: str | None) -> None:
     """
     if asked is None and cfg.get("resume"):
         asked = cfg.get("load_from") or "auto"
-    launched = started_again()
-    found = None if launched is None else newest_valid(cfg.work_dir, since=launched)
-    if found is None and asked == "auto":
-        found = newest_valid(cfg.work_dir)
-        if found is None and is_main_process():
-            print(f"no checkpoint in {cfg.work_dir}: training starts from the beginning")
-    if found is not None:
-        path, meta, skipped = found
-        if is_main_process():
-            for reason in skipped:
-                print(f"skipped: {reason}")
-            print(f"going on from {path}")
-    elif asked not in (None, "auto"):
-        path, meta = asked, require(asked)
-    else:
-        cfg.resume = False
+    join_group(cfg)
+    found = decided(lambda: _find(cfg.work_dir, asked))
+    cfg.resume = found is not None
+    if found is None:
         return
-    cfg.resume = True
-    cfg.load_from = path
+    cfg.load_from = found.path
     randomness = cfg.get("randomness") or {}
-    if randomness.get("seed") is None and meta.get("seed") is not None:
+    if randomness.get("seed") is None and found.meta.get("seed") is not None:
         # mmengine shuffles the data by the config's seed, before it has read the checkpoint's
-        cfg.randomness = dict(randomness, seed=meta["seed"])
+        cfg.randomness = dict(randomness, seed=found.meta["seed"])
+
+
+def _find(work_dir: str, asked: str | None) -> Resumable | None:
+    found = newest_valid(work_dir, LAUNCH) if started_again() else None
+    if found is None and asked == "auto":
+        found = newest_valid(work_dir)
+        if found is None:
+            print(f"no checkpoint in {work_dir}: training starts from the beginning")
+    if found is not None:
+        for reason in found.skipped:
+            print(f"skipped: {reason}")
+        print(f"going on from {found.path}")
+    elif asked not in (None, "auto"):
+        found = Resumable(asked, require(asked)["meta"], [])
+    return found

@@ -13,7 +13,9 @@ from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 from .checkpoint_hook import SafeCheckpointHook
+from .due_evaluation import DueEvaluationHook
 from .exact_resume import ExactResumeHook
+from .hooks import hooks_of
 from .logger_hook import OneWriterLoggerHook
 from .losses import BadLossHook
 from .positions import by_position
@@ -44,7 +46,7 @@ def handle_failures(
         leave: see :class:`StopOnSignalHook`.
         on_bad_loss: the policy of :class:`BadLossHook`; None: the config's, or ``stop``.
     """
-    configured = [hook for hook in runner.hooks if isinstance(hook, BadLossHook)]
+    configured = hooks_of(runner, BadLossHook)
     for hook in configured:
         hook.policy = on_bad_loss or hook.policy
     if not configured:
@@ -79,6 +81,7 @@ class _FaultTolerant(_Base):
             return super().build_train_loop(loop)
         self.exact_resume = ExactResumeHook()
         self.register_hook(self.exact_resume)
+        self.register_hook(DueEvaluationHook(self.exact_resume))
         self._endless = _is_by_iteration(loop)
         try:
             return super().build_train_loop(loop)

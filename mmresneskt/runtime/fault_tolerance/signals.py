@@ -12,11 +12,12 @@ from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, is_distributed, is_main_process
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
 from .checkpoint_hook import SafeCheckpointHook
+from .hooks import hooks_of, trains_by_epoch
 from .stop import Stop
 
 # SIGUSR1 is what `sbatch --signal=USR1@SECONDS` announces the end of a job's time with: by the
@@ -57,17 +58,21 @@ class StopOnSignalHook(Hook):
         self._training = True
 
     def after_train_iter(self, runner: Runner, batch_idx: int, *_: Any, **__: Any) -> None:
-        if _by_epoch(runner) and batch_idx + 1 == len(runner.train_dataloader):
+        if trains_by_epoch(runner) and batch_idx + 1 == len(runner.train_dataloader):
             return  # the epoch's own checkpoint comes first
         if not _is_accumulating(runner.optim_wrapper):
             self._stop_if_asked(runner, runner.epoch, runner.iter + 1)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        if _by_epoch(runner):
+        if trains_by_epoch(runner):
             self._stop_if_asked(runner, runner.epoch + 1, runner.iter)
 
     def after_val_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
-        if self._training and not is_distributed():
+        if self._training and self._signal and not is_distributed():
+            if runner.exact_resume.evaluating:
+                for hook in hooks_of(runner, EMAHook):
+                    if getattr(hook, "evaluate_on_ema", True):  # MMPretrain's may not
+                        EMAHook.after_val_epoch(hook, runner)  # the weights' own values
             self._stop_if_asked(runner, runner.epoch, runner.iter)
 
     def after_train(self, runner: Runner) -> None:
@@ -99,7 +104,7 @@ class StopOnSignalHook(Hook):
             number = int(flag)
         if not number:
             return
-        hooks = [hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook)]
+        hooks = hooks_of(runner, SafeCheckpointHook)
         saved = hooks[0].save_now(runner, epoch, iteration) if hooks else None
         how = f"saved {saved}, and --resume goes on from it" if saved else "without a checkpoint"
         name = signal.Signals(number).name
@@ -116,11 +121,6 @@ def _end_loaders() -> None:
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()
-
-
-def _by_epoch(runner: Runner) -> bool:
-    # IterBasedTrainLoop's one epoch is the whole run
-    return hasattr(runner.train_loop, "run_epoch")
 
 
 def _is_accumulating(wrapper: Any) -> bool:

@@ -11,19 +11,26 @@ import torch
 
 from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.fault_tolerance import newest_valid, require
-from tests.support.kills import check_kills
+from tests.support.kills import check_kills, check_kills_of_a_run_that_evaluates
 from tests.support.served import serve
-from tests.support.toy_run import finish, log, start
+from tests.support.toy_run import finish, log, start, wait_for
 
 
-def save(path, epoch=1, iteration=1):
-    meta = dict(epoch=epoch, iter=iteration)
-    torch.save(dict(meta=meta, message_hub={}, state_dict=dict(a=torch.rand(9))), path)
+def save(path, epoch=1, iteration=1, launch="first"):
+    hub = dict(log_scalars={}, runtime_info=dict(launch=launch), resumed_keys={})
+    meta, state = dict(epoch=epoch, iter=iteration), dict(a=torch.rand(9))
+    torch.save(dict(meta=meta, message_hub=hub, state_dict=state, optimizer={}), path)
     return path
 
 
 def test_killed_at_random_moments_a_run_loses_no_more_than_an_iteration(tmp_path):
     check_kills(tmp_path, kills=4, seed=0)
+
+
+@pytest.mark.parametrize("by_epoch", [True, False], ids=["by epoch", "by iteration"])
+def test_a_killed_run_makes_up_its_evaluations_and_stops_where_it_should(tmp_path, by_epoch):
+    names = check_kills_of_a_run_that_evaluates(tmp_path, kills=3, seed=0, by_epoch=by_epoch)
+    assert len([name for name in names if name.endswith(".pth")]) == 3
 
 
 def test_the_best_is_one_file_and_nothing_is_written_over(tmp_path):
@@ -36,12 +43,11 @@ def test_the_best_is_one_file_and_nothing_is_written_over(tmp_path):
     (best,) = tmp_path.glob("best_*.pth")
     links = sorted((tmp_path / "links").iterdir())
     assert len(links) == 6
-    for link in links:  # the best is noted in the checkpoint after it was evaluated: a new file
+    for link in links:
         assert link.read_bytes() == (tmp_path / "copies" / link.name).read_bytes()
-    epoch = best.name.replace("best_mean_", "")
-    assert (tmp_path / epoch).read_bytes() != (tmp_path / "links" / epoch).read_bytes()
-    info = torch.load(tmp_path / "epoch_6.pth", weights_only=False)["message_hub"]["runtime_info"]
-    assert info["best_ckpt"] == str(best)
+        assert link.samefile(tmp_path / link.name)
+    with pytest.raises(UserError, match=r"best_mean_\S+ holds only weights \(no optimizer, param_"):
+        require(best)
 
 
 def test_a_full_disk_is_one_line_and_the_previous_checkpoint_is_whole(tmp_path):
@@ -90,11 +96,48 @@ def test_the_newest_valid_checkpoint_is_taken_and_the_others_are_named(tmp_path)
     assert len(newest_valid(tmp_path).skipped) == 3
 
 
-def test_of_one_launch_nothing_older_counts_nor_what_is_gone(tmp_path):
+def test_of_one_launch_no_other_counts_whatever_the_clock_says(tmp_path):
+    save(tmp_path / "epoch_2.pth", 2)
+    save(tmp_path / "epoch_1.pth", 1, launch="second")
+    os.utime(tmp_path / "epoch_1.pth", (1000, 1000))
+    (tmp_path / "last_checkpoint").write_text(str(tmp_path / "epoch_1.pth"))
+    assert newest_valid(tmp_path, launch="second").meta["epoch"] == 1
+    assert newest_valid(tmp_path, launch="third") is None
     (tmp_path / "last_checkpoint").write_text(str(tmp_path / "epoch_3.pth"))
-    os.utime(save(tmp_path / "epoch_2.pth", 2), (1000, 1000))
-    assert newest_valid(tmp_path, since=2000) is None
+    assert newest_valid(tmp_path, launch="second").meta["epoch"] == 1
     assert newest_valid(tmp_path).meta["epoch"] == 2
+
+
+def test_the_count_inside_decides_between_epochs_and_iterations(tmp_path):
+    save(tmp_path / "iter_30.pth", 0, 30)
+    save(tmp_path / "epoch_2.pth", 2, 40)
+    os.utime(tmp_path / "epoch_2.pth", (1000, 1000))
+    assert newest_valid(tmp_path).path == str(tmp_path / "epoch_2.pth")
+
+
+@pytest.mark.parametrize("kind", ["an empty folder", "a link to nothing"])
+@pytest.mark.parametrize("named", [True, False])
+def test_what_only_looks_like_a_checkpoint_is_passed_over(tmp_path, kind, named):
+    save(tmp_path / "epoch_2.pth", 2)
+    newest = tmp_path / "epoch_3.pth"
+    newest.mkdir() if kind == "an empty folder" else newest.symlink_to(tmp_path / "gone")
+    if named:
+        (tmp_path / "last_checkpoint").write_text(str(newest))
+    found = newest_valid(tmp_path)
+    assert found.path == str(tmp_path / "epoch_2.pth")
+    assert found.skipped == [
+        f"checkpoint {newest} {'is an empty folder' if newest.is_dir() else 'does not exist'}"
+    ]
+
+
+def test_a_work_folder_that_is_removed_is_one_line(tmp_path):
+    folder = tmp_path / "run"
+    child = start(folder, length=10**6)
+    wait_for(folder / "epoch_2.pth")
+    folder.rename(tmp_path / "elsewhere")
+    assert finish(child) == 2, log(tmp_path / "elsewhere")
+    last = log(tmp_path / "elsewhere").splitlines()[-1]
+    assert last.startswith(f"error: the work folder {folder} was removed"), last
 
 
 @pytest.mark.parametrize(
@@ -158,7 +201,7 @@ def test_a_url_is_gone_on_from_as_a_file_is(tmp_path, monkeypatch):
     save(folder / "whole.pth", epoch=3)
     torch.save(dict(state_dict={}), folder / "weights.pth")
     with serve(folder) as address:
-        assert require(f"{address}/whole.pth")["epoch"] == 3
+        assert require(f"{address}/whole.pth")["meta"]["epoch"] == 3
         with pytest.raises(UserError, match=rf"^{address}/weights.pth holds only weights"):
             require(f"{address}/weights.pth")
         with pytest.raises(UserError, match=r"missing.pth cannot be downloaded .*404"):

@@ -73,7 +73,9 @@ def test_two_processes_do_the_same(tmp_path, policy, code):
 
 def test_another_runs_checkpoint_is_not_gone_back_to(tmp_path):
     meta = dict(epoch=9, iter=99)
-    torch.save(dict(meta=meta, message_hub={}, state_dict={}), tmp_path / "epoch_9.pth")
+    torch.save(
+        dict(meta=meta, message_hub={}, state_dict={}, optimizer={}), tmp_path / "epoch_9.pth"
+    )
     os.utime(tmp_path / "epoch_9.pth", (1000, 1000))
     settings = {"default_hooks.checkpoint.interval": 1000, **BAD}
     options = dict(on_bad_loss="rollback", resume=None)
