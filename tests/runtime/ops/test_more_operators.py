@@ -86,8 +86,10 @@ def carafe_inputs(kernel, groups, scale, shape=(2, 4, 3, 4)):
 @pytest.mark.parametrize("settings", CARAFE)
 def test_carafe(device, settings):
     features, masks = carafe_inputs(*settings)
-    found = mmcv.ops.carafe(features.to(device), masks.to(device), *settings)
-    torch.testing.assert_close(found.cpu(), carafe_loop(features, masks, *settings))
+    expected = carafe_loop(features, masks, *settings)
+    for function in (mmcv.ops.carafe, mmcv.ops.carafe_naive):
+        found = function(features.to(device), masks.to(device), *settings)
+        torch.testing.assert_close(found.cpu(), expected)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -95,6 +97,7 @@ def test_carafe(device, settings):
 def test_gradients_of_carafe(device, settings):
     inputs = [t.to(device).requires_grad_() for t in carafe_inputs(*settings, (1, 4, 2, 2))]
     assert gradcheck(lambda *t: mmcv.ops.carafe(*t, *settings), inputs)
+    assert gradcheck(lambda *t: mmcv.ops.carafe_naive(*t, *settings), inputs, fast_mode=True)
 
 
 def test_carafe_in_other_layouts_and_on_nothing():
