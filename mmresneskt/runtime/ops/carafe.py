@@ -75,9 +75,17 @@ def carafe_backward(
     bottom_grad.copy_(padded_grad.flatten(1, 2)[..., border : border + h, border : border + w])
 
 
-def carafe_naive_forward(features: Tensor, masks: Tensor, output: Tensor, **geometry: int) -> None:
-    """The same without the copies."""
-    carafe_forward(features, masks, torch.empty_like(features), output, masks, output, **geometry)
+def carafe_naive_forward(
+    features: Tensor,
+    masks: Tensor,
+    output: Tensor,
+    kernel_size: int,
+    group_size: int,
+    scale_factor: int,
+) -> None:
+    """mmcv's ``carafe_naive``: the same, without the copies."""
+    geometry = (kernel_size, group_size, scale_factor)
+    carafe_forward(features, masks, torch.empty_like(features), output, masks, output, *geometry)
 
 
 def carafe_naive_backward(
@@ -86,11 +94,14 @@ def carafe_naive_backward(
     masks: Tensor,
     bottom_grad: Tensor,
     mask_grad: Tensor,
-    **geometry: int,
+    kernel_size: int,
+    group_size: int,
+    scale_factor: int,
 ) -> None:
-    """The same without the copies."""
-    unused = (top_grad,) * 4
-    carafe_backward(top_grad, features, masks, *unused, bottom_grad, mask_grad, **geometry)
+    """:func:`carafe_backward` without the copies."""
+    geometry = (kernel_size, group_size, scale_factor)
+    copies = (top_grad,) * 4  # not looked at
+    carafe_backward(top_grad, features, masks, *copies, bottom_grad, mask_grad, *geometry)
 
 
 def _by_source(x: Tensor, groups: int, scale: int) -> Tensor:

@@ -53,15 +53,15 @@ def spread(grad: Tensor, which: Tensor, point: Tensor, grad_maps: Tensor) -> Non
 def largest(samples: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """The largest of many tensors of one shape, and which of them it is, the first of equals.
 
-    Where all are -inf that is -1.
+    Where all are -inf that is -1. There must be one tensor at least.
     """
-    best = which = None
+    best: Tensor
+    which: Tensor
     for i, values in enumerate(samples):
-        if best is None:
+        if not i:
             best = torch.full_like(values, -torch.inf)
             which = torch.full_like(values, -1, dtype=torch.long)
         better = values > best
         best = torch.where(better, values, best)
         which = which.masked_fill(better, i)
-    assert best is not None
     return best, which

@@ -1,5 +1,6 @@
 """Deformable attention, by the function that mmcv calls on GPUs alone, on any device."""
 
+import itertools
 import sys
 
 import pytest
@@ -9,6 +10,7 @@ from mmcv.ops.multi_scale_deform_attn import (
     multi_scale_deformable_attn_pytorch,
 )
 from torch.autograd import gradcheck
+from torch.profiler import ProfilerActivity, profile
 
 from mmresneskt.runtime.ops.extension import EXTENSION, Extension
 from tests.support.helpers import REDUCED
@@ -117,3 +119,24 @@ def test_what_is_kept_for_the_backward_is_the_inputs():
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
         attend(*tensors)
     assert {t.data_ptr() for t in kept} == {t.data_ptr() for t in tensors}
+
+
+def peak(function):
+    """The most bytes that a function held at a time, beyond what there was before it."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
+        function()
+    events = [e for e in found.profiler.kineto_results.events() if e.name() == "[memory]"]
+    return max(itertools.accumulate(event.nbytes() for event in events))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, *REDUCED[:1]])
+def test_memory_of_the_backward(dtype):
+    """Of an encoder's layer, on top of the inputs and gradients: less than a fifth of them."""
+    maps = [(100, 100), (50, 50), (25, 25), (13, 13)]
+    tensors = leaves(inputs(maps, 1, 13294, 8, 32, 4), dtype)
+    output = attend(*tensors)
+    gradient = torch.ones_like(output)
+    learned = [t for t in tensors if t.requires_grad]
+    on_top = peak(lambda: torch.autograd.grad(output, learned, gradient))
+    held = sum(t.nbytes for t in learned)
+    assert held + gradient.nbytes + on_top < 1.2 * (2 * held + gradient.nbytes)
