@@ -35,8 +35,8 @@ def ms_deform_attn_forward(
         features = _features(value[:, keys, some_heads], size)
         each = features.shape[:2].numel() * locations.size(4)
         for chosen in _parts(locations.size(1), value, each):
-            grid, weight = _points(locations, weights, chosen, some_heads, level)
-            sampled = _sample(features, grid).mul_(weight[:, None]).sum(-1)
+            at, weight = _points(locations, weights, chosen, some_heads, level)
+            sampled = _sample(features, 2 * at - 1).mul_(weight[:, None]).sum(-1)
             total[:, chosen, some_heads] += sampled.unflatten(0, (n, -1)).permute(0, 3, 1, 2)
     return total.flatten(2).to(value.dtype)
 
@@ -61,7 +61,8 @@ def ms_deform_attn_backward(
         each = features.shape[:2].numel() * locations.size(4)
         total = torch.zeros_like(features)
         for chosen in _parts(locations.size(1), value, each):
-            grid, weight = _points(locations, weights, chosen, some_heads, level)
+            at, weight = _points(locations, weights, chosen, some_heads, level)
+            grid = 2 * at - 1
             grad = grad_output[:, chosen, some_heads].permute(0, 2, 3, 1).flatten(0, 1)
             grad = grad.to(features)[..., None]
             sampled = _sample(features, grid)
@@ -71,10 +72,9 @@ def ms_deform_attn_backward(
                 grad_sampled, features, grid, 0, 0, False, [True, True]
             )
             total += grad_features
-            # the grid has twice the steps of the locations; a point on the grid's line around the
-            # map has a gradient of one side, and mmcv's is 0
-            limit = grid.new_tensor([size[1], size[0]])
-            position = (grid + 1) * limit / 2 - 0.5
+            # one step outside the map the grid's gradient is that of one side, and mmcv's is 0
+            limit = at.new_tensor([size[1], size[0]])
+            position = at * limit - 0.5
             inside = ((position > -1) & (position < limit)).all(-1, keepdim=True)
             _put(grad_locations[:, chosen, some_heads, level], 2 * grad_grid * inside)
         grad_value[:, keys, some_heads] = total.flatten(2).unflatten(0, (n, -1)).permute(0, 3, 1, 2)
@@ -109,10 +109,10 @@ def _parts(count: int, value: Tensor, each: int) -> Iterator[slice]:
 def _points(
     locations: Tensor, weights: Tensor, queries: slice, heads: slice, level: int
 ) -> tuple[Tensor, Tensor]:
-    """Their grid (N * heads, queries, points, 2) for grid_sample, -1 to 1, and their weights."""
+    """Locations (N * heads, queries, points, 2) and their weights."""
     chosen = (x[:, queries, heads, level] for x in (locations, weights))
     at, weight = (x.transpose(1, 2).flatten(0, 1) for x in at_least_float32(*chosen))
-    return 2 * at - 1, weight
+    return at, weight
 
 
 def _sample(features: Tensor, grid: Tensor) -> Tensor:

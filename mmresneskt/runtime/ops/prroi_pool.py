@@ -85,8 +85,9 @@ def _pool(features: Tensor, rois: Tensor, bins: torch.Size, scale: float) -> Ten
     x1, y1, x2, y2 = (rois[:, 1:] * scale).unbind(1)
     along_x, width = _weights(x1, x2, bins[1], features.size(2))
     along_y, height = _weights(y1, y2, bins[0], features.size(1))
-    rows = torch.einsum("chw,mqw->mchq", features, along_x)
-    total = torch.einsum("mchq,mph->mcpq", rows, along_y)
+    with torch.autocast(features.device.type, enabled=False):
+        rows = torch.einsum("chw,mqw->mchq", features, along_x)
+        total = torch.einsum("mchq,mph->mcpq", rows, along_y)
     area = (width * height)[:, None, None, None]
     return torch.where(area > 0, total / area.where(area > 0, 1), 0)
 

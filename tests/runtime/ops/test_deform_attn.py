@@ -105,6 +105,13 @@ def test_other_layouts_and_nothing():
         assert all(not t.grad.any() for t in empty if t.requires_grad)
 
 
+def test_autocast_changes_nothing():
+    tensors = leaves(inputs(), torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = attend(*tensors)
+    assert torch.equal(cast, attend(*tensors))
+
+
 def test_a_point_one_step_outside_has_no_gradient():
     """Where an offset of -1 from the first position leads: grid_sample's is that of one side."""
     value, shapes, starts, locations, weights = inputs([(4, 4)], 1, 1, 1, 1, 1)

@@ -254,6 +254,15 @@ def test_precisions(dtype):
     assert leaves[0].grad.any()
 
 
+def test_autocast_changes_nothing():
+    x, rois, boxes = (t.float() for t in (random(2, 8, 12, 14), ROIS, BOXES))
+    plain = outputs(x, rois, boxes) | {"prroi_pool": mmcv.ops.prroi_pool(x, rois, (3, 2), 0.5)}
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = outputs(x, rois, boxes) | {"prroi_pool": mmcv.ops.prroi_pool(x, rois, (3, 2), 0.5)}
+    for name, value in plain.items():
+        assert torch.equal(cast[name], value), name
+
+
 def test_other_layouts_and_nothing():
     x = random(2, 8, 12, 14)
     leaves = [x.clone().requires_grad_() for _ in range(2)]
