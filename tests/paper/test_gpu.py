@@ -12,7 +12,7 @@ import torch
 from mmresneskt.cli import call
 from mmresneskt.data.parcels import KINDS
 from mmresneskt.paper.detection_table import run_config
-from mmresneskt.paper.gpu import backbone, classify, correct, detector, network, survive
+from mmresneskt.paper.gpu import backbone, classify, correct, detector, network, operators, survive
 from mmresneskt.paper.gpu import train as train_part
 from mmresneskt.paper.gpu import triton as triton_part
 from mmresneskt.paper.gpu import zoo as zoo_part
@@ -25,6 +25,7 @@ from mmresneskt.paper.recipe import find_data
 from mmresneskt.paper.tables import TABLE3
 from mmresneskt.paper.zoo import zoo_folder
 from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.ops.extension import EXTENSION, OPERATORS, Extension
 
 # what a part's process does without the seconds that the libraries take to import
 START = """
@@ -204,6 +205,23 @@ def take(module, rehearsal, names=None):
 
 def test_rehearsal_of_correct(rehearsal):
     take(correct, rehearsal)
+
+
+def test_correct_reaches_every_operator_that_is_served(monkeypatch):
+    extension = sys.modules.get(EXTENSION)
+    if not isinstance(extension, Extension):
+        pytest.skip("mmcv has compiled operators")
+    called = {"get_compiler_version", "get_compiling_cuda_version"}
+    called |= {"carafe_naive_forward", "carafe_naive_backward"}  # carafe's under other names
+
+    def recorded(name, function):
+        return lambda *args, **kwargs: (called.add(name), function(*args, **kwargs))[1]
+
+    for name, function in OPERATORS.items():
+        monkeypatch.setitem(extension.__dict__, name, recorded(name, function))
+    for step in operators.steps("cpu").values():
+        step()
+    assert called == {*OPERATORS}
 
 
 def test_rehearsal_of_triton(rehearsal):

@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 import mmcv.ops
 import torch
+import torch.nn.functional as F
+from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction
+from mmcv.ops.sync_bn import SyncBatchNormFunction
 from torch import Tensor
 
 from .compare import draw, forward_and_backward, largest_error, row
@@ -26,6 +29,22 @@ def _focal_loss(logits: Tensor) -> Tensor:
     return mmcv.ops.sigmoid_focal_loss(logits, classes, 2.0, 0.25, None, "none")
 
 
+def _softmax_focal_loss(logits: Tensor) -> Tensor:
+    classes = torch.tensor(_CLASSES, device=logits.device)
+    return mmcv.ops.softmax_focal_loss(logits, classes, 2.0, 0.25, None, "sum")
+
+
+def _attention(value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
+    shapes = torch.tensor([[6, 5], [3, 2]], device=value.device)
+    starts = torch.tensor([0, 30], device=value.device)
+    at = locations.sigmoid() * 1.4 - 0.2  # some outside the maps
+    return MultiScaleDeformableAttnFunction.apply(value, shapes, starts, at, weights, 64)
+
+
+def _larger_map(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+    return mmcv.ops.modulated_deform_conv2d(x, offset, mask, weight, None, 2, 1)
+
+
 def _modulated(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return mmcv.ops.modulated_deform_conv2d(x, offset, mask, weight, bias, 1, 1)
 
@@ -41,7 +60,24 @@ _LEARNED: dict[str, tuple[Callable[..., Tensor], tuple[tuple[int, ...], ...]]] =
         (*_CONVOLVED, (6, 4, 3, 3)),
     ),
     "modulated_deform_conv2d": (_modulated, (*_CONVOLVED, (2, 9, 9, 11), (6, 4, 3, 3), (6,))),
+    "modulated_deform_conv2d, offsets of a larger map": (
+        _larger_map,
+        (*_CONVOLVED, (2, 9, 9, 11), (6, 4, 3, 3)),
+    ),
     "sigmoid_focal_loss": (_focal_loss, ((8, 4),)),
+    "softmax_focal_loss": (_softmax_focal_loss, ((8, 5),)),
+    "ms_deform_attn": (_attention, ((2, 36, 4, 8), (2, 7, 4, 2, 3, 2), (2, 7, 4, 2, 3))),
+    "psa_mask, collect": (lambda x: mmcv.ops.PSAMask("collect", (5, 3))(x), ((2, 15, 4, 6),)),
+    "psa_mask, distribute": (lambda x: mmcv.ops.PSAMask("distribute", (5, 3))(x), ((2, 15, 4, 6),)),
+    "roi_align, maximum": (
+        lambda x: mmcv.ops.roi_align(x, _rois(x), (7, 5), 0.25, 2, "max", True),
+        ((2, 5, 20, 24),),
+    ),
+    "roi_pool": (lambda x: mmcv.ops.roi_pool(x, _rois(x), (3, 2), 0.5), ((2, 5, 12, 14),)),
+    "border_align": (
+        lambda x: mmcv.ops.border_align(x, _rois(x)[1:, 1:][:, None] / 2, 5),
+        ((2, 8, 12, 14),),
+    ),
     "carafe": (
         lambda x, masks: mmcv.ops.carafe(x, masks, 5, 2, 2),
         ((2, 4, 6, 7), (2, 50, 12, 14)),
@@ -60,7 +96,15 @@ def steps(device: str) -> dict[str, Callable[[], list[list]]]:
         for precision in _TOLERANCES
         for name in _LEARNED
     }
-    others = dict(masked_conv2d=_masked, nms=_nms, soft_nms=_soft_nms)
+    others = dict(
+        masked_conv2d=_masked,
+        nms=_nms,
+        soft_nms=_soft_nms,
+        nms_match=_nms_match,
+        bbox_overlaps=_overlaps,
+        prroi_pool=_prroi_pool,
+        sync_bn=_sync_bn,
+    )
     return found | {name: functools.partial(check, device) for name, check in others.items()}
 
 
@@ -107,3 +151,49 @@ def _soft_nms(device: str) -> list[list]:
     wanted, _ = mmcv.ops.soft_nms(boxes.double(), scores.double(), **settings)
     found, _ = mmcv.ops.soft_nms(boxes.to(device), scores.to(device), **settings)
     return row("soft_nms", largest_error([found], [wanted]), None, (1e-4,))
+
+
+def _nms_match(device: str) -> list[list]:
+    dets = torch.cat((_boxes()[0], _boxes()[1][:, None]), 1)
+    wanted, found = (mmcv.ops.nms_match(x, 0.4) for x in (dets.double(), dets.to(device)))
+    return row("nms_match", largest_error(found, wanted), None, (1e-5,))
+
+
+def _overlaps(device: str) -> list[list]:
+    boxes, _ = _boxes()
+    wanted, found = (mmcv.ops.bbox_overlaps(x, x) for x in (boxes.double(), boxes.to(device)))
+    return row("bbox_overlaps", largest_error([found], [wanted]), None, (1e-5,))
+
+
+def _prroi_pool(device: str) -> list[list]:
+    """mmcv takes float32 alone, on the CPU too."""
+    inputs = (draw(2, 3, 12, 14).float(), torch.tensor(_ROIS))
+    wanted, found = (
+        forward_and_backward(
+            lambda x, rois: mmcv.ops.prroi_pool(x, rois, (3, 2), 0.5),
+            [x.to(to).requires_grad_() for x in inputs],
+            (),
+        )
+        for to in ("cpu", device)
+    )
+    forward, backward = (largest_error(*pair) for pair in zip(found, wanted))
+    return row("prroi_pool", forward, backward, (1e-4, 1e-4))
+
+
+def _sync_bn(device: str) -> list[list]:
+    """Of one process, against torch's batch normalization."""
+    inputs = [draw(4, 3, 5, 2), *(draw(3, seed=seed) for seed in (1, 2))]
+
+    def ours(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        running = (torch.zeros_like(bias), torch.ones_like(bias))
+        settings = (0.1, 1e-5, None, 1, "default")
+        return SyncBatchNormFunction.apply(x, *running, weight, bias, *settings)
+
+    def theirs(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return F.batch_norm(x, None, None, weight, bias, training=True)
+
+    wanted = forward_and_backward(theirs, [x.requires_grad_() for x in inputs], ())
+    on_device = [x.detach().float().to(device).requires_grad_() for x in inputs]
+    found = forward_and_backward(ours, on_device, ())
+    forward, backward = (largest_error(*pair) for pair in zip(found, wanted))
+    return row("sync_bn", forward, backward, (1e-4, 1e-4))

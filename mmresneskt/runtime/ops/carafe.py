@@ -75,6 +75,35 @@ def carafe_backward(
     bottom_grad.copy_(padded_grad.flatten(1, 2)[..., border : border + h, border : border + w])
 
 
+def carafe_naive_forward(
+    features: Tensor,
+    masks: Tensor,
+    output: Tensor,
+    kernel_size: int,
+    group_size: int,
+    scale_factor: int,
+) -> None:
+    """mmcv's ``carafe_naive``: the same, without the copies."""
+    geometry = (kernel_size, group_size, scale_factor)
+    carafe_forward(features, masks, torch.empty_like(features), output, masks, output, *geometry)
+
+
+def carafe_naive_backward(
+    top_grad: Tensor,
+    features: Tensor,
+    masks: Tensor,
+    bottom_grad: Tensor,
+    mask_grad: Tensor,
+    kernel_size: int,
+    group_size: int,
+    scale_factor: int,
+) -> None:
+    """:func:`carafe_backward` without the copies."""
+    geometry = (kernel_size, group_size, scale_factor)
+    copies = (top_grad,) * 4  # not looked at
+    carafe_backward(top_grad, features, masks, *copies, bottom_grad, mask_grad, *geometry)
+
+
 def _by_source(x: Tensor, groups: int, scale: int) -> Tensor:
     """(N, C, H * scale, W * scale) as (N, groups, C / groups, scale, scale, H, W), a view."""
     x = x.unflatten(3, (-1, scale)).unflatten(2, (-1, scale)).unflatten(1, (groups, -1))

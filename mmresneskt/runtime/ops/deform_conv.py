@@ -7,6 +7,7 @@ interleave the offsets as y, x; mmcv's v1 names W before H.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .precision import widen
@@ -70,8 +71,13 @@ def modulated_deform_conv_forward(
     with_bias: bool,
     **geometry: int,
 ) -> None:
-    """Fill output."""
-    args = _v2_args(geometry)
+    """Fill output.
+
+    Where the offsets and masks are those of a larger map than the output, mmcv reads of each
+    image's as many as it needs, from the first on, as if they were laid out for the output.
+    """
+    args, size = _v2_args(geometry), output.shape[2:]
+    offset, mask = (_laid_out(t, size) for t in (offset, mask))
     output.copy_(_forward(input, weight, offset, mask, bias if with_bias else None, args))
 
 
@@ -92,14 +98,26 @@ def modulated_deform_conv_backward(
     with_bias: bool,
     **geometry: int,
 ) -> None:
-    """Fill the five gradients; grad_bias only ``with_bias``."""
+    """Fill the five gradients; grad_bias only ``with_bias``.
+
+    Offsets and masks that the forward does not read have none.
+    """
+    size = grad_output.shape[2:]
+    offset, mask = (_laid_out(t, size) for t in (offset, mask))
     grads = _backward(grad_output, input, weight, offset, mask, _v2_args(geometry))
     grad_input.copy_(grads[0])
     grad_weight.copy_(grads[1])
-    grad_offset.copy_(grads[2])
-    grad_mask.copy_(grads[3])
+    for target, grad in ((grad_offset, grads[2]), (grad_mask, grads[3])):
+        unread = target.shape[1:].numel() - grad.shape[1:].numel()
+        target.copy_(F.pad(grad.flatten(1), (0, unread)).view_as(target))
     if with_bias:
         grad_bias.copy_(grads[4])
+
+
+def _laid_out(x: Tensor, size: torch.Size) -> Tensor:
+    """The first values of each image of x (N, C, H, W), as (N, C, *size)."""
+    count = x.size(1) * size.numel()
+    return x if x.shape[2:] == size else x.flatten(1)[:, :count].reshape(*x.shape[:2], *size)
 
 
 def _v1_args(g: dict[str, int]) -> tuple[int, ...]:
@@ -139,7 +157,28 @@ def _backward(
 ) -> tuple[Tensor, ...]:
     """Gradients of input, weight, offset, mask and bias."""
     tensors = widen(grad_output, input, weight, offset, *_mask_and_bias(input, weight, mask, None))
-    return torch.ops.torchvision._deform_conv2d_backward(*tensors, *args, mask is not None)
+    grads = torch.ops.torchvision._deform_conv2d_backward(*tensors, *args, mask is not None)
+    inside = _inside(tensors[3], weight.shape[2:], args)
+    return (*grads[:2], (grads[2].view_as(inside) * inside).view_as(offset), *grads[3:])
+
+
+def _inside(offset: Tensor, kernel: torch.Size, args: tuple[int, ...]) -> Tensor:
+    """Which of a sample's coordinates have a gradient (N, groups, *kernel, 2, height, width).
+
+    On the line one step before the map, where a sample without an offset lies, torchvision's is
+    that of one side, and mmcv's is 0. One step behind the map both are 0.
+    """
+    size = offset.shape[2:]
+    offset = offset.reshape(len(offset), args[-1], *kernel, 2, *size)
+    inside = torch.ones_like(offset[:, :, :, :, :1], dtype=torch.bool)
+    for axis in (0, 1):
+        stride, padding, dilation = args[axis], args[2 + axis], args[4 + axis]
+        tap, step = (torch.arange(x, device=offset.device) for x in (kernel[axis], size[axis]))
+        at = tap[:, None] * dilation + step * stride - padding
+        shape = [1] * 4
+        shape[axis], shape[2 + axis] = at.shape
+        inside &= (offset[:, :, :, :, axis] + at.view(shape) > -1)[:, :, :, :, None]
+    return inside.expand_as(offset)
 
 
 def _mask_and_bias(

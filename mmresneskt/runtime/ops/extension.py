@@ -4,35 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
+from inspect import isfunction
 from types import ModuleType
 
-from . import carafe, deform_conv, deform_roi_pool, focal_loss, masked_conv, nms, roi_align
+from . import (
+    border_align,
+    carafe,
+    deform_attn,
+    deform_conv,
+    deform_roi_pool,
+    focal_loss,
+    masked_conv,
+    nms,
+    overlaps,
+    prroi_pool,
+    psa_mask,
+    roi_align,
+    roi_pool,
+    sync_bn,
+)
 
 EXTENSION = "mmcv._ext"
+
+_MODULES = (
+    border_align,
+    carafe,
+    deform_attn,
+    deform_conv,
+    deform_roi_pool,
+    focal_loss,
+    masked_conv,
+    nms,
+    overlaps,
+    prroi_pool,
+    psa_mask,
+    roi_align,
+    roi_pool,
+    sync_bn,
+)
 
 OPERATORS: dict[str, Callable] = {
     # what mmcv's environment report asks for
     "get_compiler_version": lambda: "n/a (operators of torchvision)",
     "get_compiling_cuda_version": lambda: "n/a (operators of torchvision)",
-    "nms": nms.nms,
-    "softnms": nms.softnms,
-    "roi_align_forward": roi_align.roi_align_forward,
-    "roi_align_backward": roi_align.roi_align_backward,
-    "deform_conv_forward": deform_conv.deform_conv_forward,
-    "deform_conv_backward_input": deform_conv.deform_conv_backward_input,
-    "deform_conv_backward_parameters": deform_conv.deform_conv_backward_parameters,
-    "modulated_deform_conv_forward": deform_conv.modulated_deform_conv_forward,
-    "modulated_deform_conv_backward": deform_conv.modulated_deform_conv_backward,
-    "sigmoid_focal_loss_forward": focal_loss.sigmoid_focal_loss_forward,
-    "sigmoid_focal_loss_backward": focal_loss.sigmoid_focal_loss_backward,
-    "carafe_forward": carafe.carafe_forward,
-    "carafe_backward": carafe.carafe_backward,
-    "deform_roi_pool_forward": deform_roi_pool.deform_roi_pool_forward,
-    "deform_roi_pool_backward": deform_roi_pool.deform_roi_pool_backward,
-    "masked_im2col_forward": masked_conv.masked_im2col_forward,
-    "masked_col2im_forward": masked_conv.masked_col2im_forward,
+} | {
+    name: function
+    for module in _MODULES
+    for name, function in vars(module).items()
+    if isfunction(function) and function.__module__ == module.__name__ and name[0] != "_"
 }
-"""mmcv's name of each operator that torch and torchvision can serve."""
+"""The operators that torch and torchvision can serve: each module's public functions, whose names
+are mmcv's."""
 
 
 class Extension(ModuleType):

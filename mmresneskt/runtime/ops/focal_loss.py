@@ -1,8 +1,10 @@
-"""mmcv's ``sigmoid_focal_loss``: Lin et al., arXiv:1708.02002, equation (5)."""
+"""mmcv's focal losses, of sigmoids and of a softmax: Lin et al., arXiv:1708.02002, section 3."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .precision import at_least_float32
 
 
 def sigmoid_focal_loss_forward(
@@ -38,3 +40,47 @@ def _loss(logits: Tensor, target: Tensor, weight: Tensor, gamma: float, alpha: f
         factors = torch.cat((weight, weight.new_ones(1)))
         loss = loss * factors[target, None]
     return loss
+
+
+def softmax_focal_loss_forward(
+    input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float
+) -> None:
+    """Fill output (N,) from probabilities (N, C) and class indices (N,); none is below 0.
+
+    ``weight`` holds one factor per class, or nothing.
+    """
+    probability, factor = _of_target(input, target, weight, alpha)
+    output.copy_(-factor * (1 - probability) ** gamma * _log(probability))
+
+
+def softmax_focal_loss_backward(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    buff: Tensor,
+    grad_input: Tensor,
+    gamma: float,
+    alpha: float,
+) -> None:
+    """Fill grad_input (N, C) with the derivative of each loss by the logits; buff is scratch."""
+    probability, factor = _of_target(input, target, weight, alpha)
+    missing = 1 - probability
+    slope = gamma * missing ** (gamma - 1) * probability * _log(probability) - missing**gamma
+    one_hot = torch.arange(input.size(1), device=input.device) == target[:, None]
+    grad_input.copy_((factor * slope)[:, None] * (one_hot.to(slope) - input))
+
+
+def _of_target(
+    softmax: Tensor, target: Tensor, weight: Tensor, alpha: float
+) -> tuple[Tensor, Tensor]:
+    """Probability and factor of each row's class (N,); the factor is 0 without a class."""
+    (softmax,) = at_least_float32(softmax)
+    chosen = target.clamp(min=0)
+    factor = alpha * (target >= 0).to(softmax)
+    if weight.numel():
+        factor = factor * weight[chosen]
+    return softmax.gather(1, chosen[:, None])[:, 0], factor
+
+
+def _log(probability: Tensor) -> Tensor:
+    return probability.clamp(min=torch.finfo(torch.float32).tiny).log()

@@ -1,8 +1,10 @@
-"""mmcv's ``nms`` and ``softnms`` on torchvision and torch."""
+"""mmcv's ``nms``, ``softnms`` and ``nms_match`` on torchvision and torch."""
 
 import torch
 import torchvision
 from torch import Tensor
+
+from .precision import at_least_float32
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
@@ -66,6 +68,22 @@ def softnms(
         scores[alive] *= decay
         alive = alive[scores[alive] >= min_score]
     return torch.stack(kept) if kept else alive
+
+
+def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
+    """Groups of indices of dets (N, 5): a box that is kept, then those that it removes.
+
+    All are by descending score; a box is removed at the threshold already.
+    """
+    boxes, scores = at_least_float32(dets)[0].split((4, 1), dim=1)
+    left = scores[:, 0].argsort(descending=True, stable=True)
+    groups = []
+    while len(left):
+        matched = torchvision.ops.box_iou(boxes[left[:1]], boxes[left])[0] >= iou_threshold
+        matched[0] = True  # also a box without a size, which does not overlap even itself
+        groups.append(left[matched].tolist())
+        left = left[~matched]
+    return groups
 
 
 def _area(boxes: Tensor, offset: int) -> Tensor:

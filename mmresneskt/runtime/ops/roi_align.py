@@ -1,11 +1,12 @@
-"""mmcv's ``roi_align`` (average) on torchvision's kernels."""
+"""mmcv's ``roi_align``: the average of a bin on torchvision's kernels, the maximum on torch."""
 
 import torch
 from torch import Tensor
 
+from . import roi_align_max
 from .precision import widen
 
-AVERAGE = 1
+MAXIMUM = 0
 
 
 def roi_align_forward(
@@ -21,8 +22,14 @@ def roi_align_forward(
     pool_mode: int,
     aligned: bool,
 ) -> None:
-    """Pool input (N, C, H, W) over rois (M, 5) into output (M, C, height, width)."""
-    _check_mode(pool_mode)
+    """Pool input (N, C, H, W) over rois (M, 5) into output (M, C, height, width).
+
+    With the maximum, argmax_y and argmax_x, of the output's shape, are filled too.
+    """
+    if pool_mode == MAXIMUM:
+        how = (spatial_scale, sampling_ratio, aligned)
+        roi_align_max.forward(input, rois, output, argmax_y, argmax_x, *how)
+        return
     input, rois = widen(input, rois)
     output.copy_(
         torch.ops.torchvision.roi_align(
@@ -45,7 +52,9 @@ def roi_align_backward(
     aligned: bool,
 ) -> None:
     """Fill grad_input (N, C, H, W)."""
-    _check_mode(pool_mode)
+    if pool_mode == MAXIMUM:
+        roi_align_max.backward(grad_output, rois, argmax_y, argmax_x, grad_input)
+        return
     grad_output, rois = widen(grad_output, rois)
     grad_input.copy_(
         torch.ops.torchvision._roi_align_backward(
@@ -59,11 +68,3 @@ def roi_align_backward(
             aligned,
         )
     )
-
-
-def _check_mode(pool_mode: int) -> None:
-    if pool_mode != AVERAGE:
-        raise NotImplementedError(
-            "roi_align with pool_mode='max' needs mmcv's compiled operators; torchvision has "
-            "pool_mode='avg' only: pip uninstall mmcv-lite && pip install mmcv"
-        )

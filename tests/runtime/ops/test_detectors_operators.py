@@ -119,12 +119,6 @@ def test_reduced_precision(dtype):
     assert kept.tolist() == greedy_nms(b.float().numpy(), s.to(dtype).float().numpy(), 0.4, 0)
 
 
-@stand_in
-def test_max_pooling_raises():
-    with pytest.raises(NotImplementedError, match="pool_mode='max'"):
-        mmcv.ops.roi_align(torch.rand(1, 1, 4, 4), torch.zeros(1, 5), (2, 2), 1.0, 0, "max", True)
-
-
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("groups", "deform_groups"), [(1, 1), (2, 1), (1, 2)])
 @pytest.mark.parametrize("modulated", [False, True])

@@ -11,7 +11,7 @@ from mmcv.ops.deform_roi_pool import DeformRoIPoolPack, ModulatedDeformRoIPoolPa
 from torch.autograd import gradcheck
 
 from mmresneskt.runtime.ops import deform_roi_pool
-from mmresneskt.runtime.ops.extension import EXTENSION, Extension
+from mmresneskt.runtime.ops.extension import EXTENSION, OPERATORS, Extension
 from tests.support.helpers import REDUCED, randomize
 
 pytestmark = pytest.mark.skipif(
@@ -86,8 +86,10 @@ def carafe_inputs(kernel, groups, scale, shape=(2, 4, 3, 4)):
 @pytest.mark.parametrize("settings", CARAFE)
 def test_carafe(device, settings):
     features, masks = carafe_inputs(*settings)
-    found = mmcv.ops.carafe(features.to(device), masks.to(device), *settings)
-    torch.testing.assert_close(found.cpu(), carafe_loop(features, masks, *settings))
+    expected = carafe_loop(features, masks, *settings)
+    for function in (mmcv.ops.carafe, mmcv.ops.carafe_naive):
+        found = function(features.to(device), masks.to(device), *settings)
+        torch.testing.assert_close(found.cpu(), expected)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -95,6 +97,21 @@ def test_carafe(device, settings):
 def test_gradients_of_carafe(device, settings):
     inputs = [t.to(device).requires_grad_() for t in carafe_inputs(*settings, (1, 4, 2, 2))]
     assert gradcheck(lambda *t: mmcv.ops.carafe(*t, *settings), inputs)
+
+
+@pytest.mark.parametrize("settings", CARAFE)
+def test_gradients_of_naive_carafe_are_those_of_carafe(settings):
+    """By the operator itself: mmcv's function asserts that it runs on a GPU."""
+    features, masks = carafe_inputs(*settings)
+    leaves = features.requires_grad_(), masks.requires_grad_()
+    output = mmcv.ops.carafe(*leaves, *settings)
+    gradient = random(*output.shape, seed=2)
+    output.backward(gradient)
+    found = [torch.zeros_like(leaf) for leaf in leaves]
+    geometry = dict(zip(("kernel_size", "group_size", "scale_factor"), settings))
+    OPERATORS["carafe_naive_backward"](gradient, features, masks, *found, **geometry)
+    for a, leaf in zip(found, leaves):
+        torch.testing.assert_close(a, leaf.grad)
 
 
 def test_carafe_in_other_layouts_and_on_nothing():
