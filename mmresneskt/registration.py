@@ -12,7 +12,7 @@ require("mmengine", "mmcv")
 from mmengine.registry import MODELS, Registry  # noqa: E402
 
 from .network.deploy import deploy  # noqa: E402
-from .network.pretrained import LoadReport, load_resnest  # noqa: E402
+from .network.pretrained import LoadReport, author_state_dict, load_resnest  # noqa: E402
 from .network.pretrained_se import TimmSEPretrained  # noqa: E402
 from .network.resneskt import ResNeSkt  # noqa: E402
 from .network.swap.swap_backbone import swap_backbone  # noqa: E402
@@ -21,6 +21,7 @@ __all__ = [
     "LoadReport",
     "ResNeSkt",
     "TimmSEPretrained",
+    "author_state_dict",
     "deploy",
     "load_resnest",
     "register_backbone",

@@ -9,11 +9,15 @@ from mmcv.cnn import build_conv_layer, build_norm_layer, build_plugin_layer
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
-from .fast import FastSpatialKernelAttention
+from .fast import FastAuthorSpatialKernelAttention, FastSpatialKernelAttention
 from .split_attention import SplitAttentionConv2d
 
 EXPANSION = 4
 PLUGIN_POSITIONS = ("after_conv1", "after_conv2", "after_conv3")
+SPATIAL_ATTENTIONS = {
+    "paper": FastSpatialKernelAttention,
+    "author": FastAuthorSpatialKernelAttention,
+}
 
 
 class Bottleneck(nn.Module):
@@ -29,7 +33,8 @@ class Bottleneck(nn.Module):
         avd_first: that pooling stands before the 3x3 ("fast"), not after the attentions.
         avg_down: the shortcut downsamples by pooling, not by a strided 1x1.
         split_attention: arguments of :class:`SplitAttentionConv2d`.
-        spatial_attention: arguments of :class:`SpatialKernelAttention`; None leaves it out.
+        spatial_attention: ``form``, a key of :data:`SPATIAL_ATTENTIONS`, and arguments of
+            :class:`SpatialKernelAttention`; None leaves it out.
         dcn: mmcv's deformable convolution in place of the 3x3.
         plugins: mmcv plugins, each with a ``position`` in :data:`PLUGIN_POSITIONS`.
         drop_path_rate: probability of dropping the residual branch of a sample.
@@ -82,10 +87,10 @@ class Bottleneck(nn.Module):
         )
         self.spatial_attention = None
         if spatial_attention is not None:
+            arguments = dict(spatial_attention)
+            form = SPATIAL_ATTENTIONS[arguments.pop("form")]
             # in place: nothing else in the block needs V
-            self.spatial_attention = FastSpatialKernelAttention(
-                width, norm_cfg=norm_cfg, inplace=True, **spatial_attention
-            )
+            self.spatial_attention = form(width, norm_cfg=norm_cfg, inplace=True, **arguments)
         self.conv3 = build_conv_layer(conv_cfg, width, out_channels, 1, bias=False)
         self.bn3 = build_norm_layer(norm_cfg, out_channels)[1]
         self.relu = nn.ReLU(inplace=True)

@@ -12,6 +12,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+MAPS = 3  # average, max, GeM
+
 
 class ChannelPool(nn.Module):
     """Three pooled maps per channel group: average, max and GeM.

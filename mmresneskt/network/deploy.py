@@ -76,4 +76,4 @@ def _pairs(backbone: ResNeSkt) -> Iterator[tuple[nn.Module, nn.Module]]:
             yield module.conv, module.bn0
             yield module.fc1, module.bn1
         elif isinstance(module, SpatialKernelAttention):
-            yield module.fc, module.bn
+            yield from module.conv_norm_pairs()

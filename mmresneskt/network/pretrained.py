@@ -1,9 +1,9 @@
-"""Start a ResNeSkt from ResNeSt weights.
+"""Start a ResNeSkt from ResNeSt weights, or from those of the author's own code.
 
 No ResNeSkt weights are published. Its spatial attention starts as the identity, so that
 ResNeSt's weights, which fill everything else, are a correct start. They circulate in
 three key layouts; each is told apart by its stem and renamed to MMDetection's, which is
-the backbone's own.
+the backbone's own. The author's layout is the official one with his attention's entries.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
+from .author_attention import AuthorSpatialKernelAttention
 from .bottleneck import Bottleneck
 from .resneskt import ResNeSkt
 
 _SHOWN = 5
 _PREFIX = re.compile(r"^(?:module\.|backbone\.)+")
+_OFFICIAL, _AUTHOR = "official or timm", "author's"
+_ATTENTION, _AUTHORS_ATTENTION = ".spatial_attention.", ".conv2.sa_lxy."
 _STEM = {
-    "official or timm": {
+    _OFFICIAL: {
         **{f"conv1.{i}.": f"stem.{i}." for i in (0, 1, 3, 4, 6)},
         "bn1.": "stem.7.",
     },
@@ -44,7 +47,7 @@ class LoadReport:
     """What :func:`load_resnest` did."""
 
     layout: str
-    """Source of the keys: "official or timm", "MMDetection" or "MMPretrain"."""
+    """Source of the keys: "official or timm", "author's", "MMDetection" or "MMPretrain"."""
     matched: tuple[str, ...]
     """Entries of the backbone that were filled."""
     untouched: tuple[str, ...]
@@ -65,13 +68,17 @@ def load_resnest(
 ) -> LoadReport:
     """Fill a ResNeSkt, all but its spatial attention, with ResNeSt weights.
 
+    The weights of the author's own code fill it whole; ``spatial_attention`` is "author" then. His
+    attention is never the identity; beside ResNeSt weights it starts as near to it as it can:
+    :meth:`~.author_attention.AuthorSpatialKernelAttention.open_gates`.
+
     What else ResNeSt lacks, plugins and the offsets of deformable convolutions, is left
     at its initialisation too; entries of the file for any of these must fit like others.
 
     Args:
         model: a ResNeSkt.
         source: path or URL of a checkpoint, or a state dict, with keys of the official
-            repository, timm, MMDetection or MMPretrain, with or without the prefixes
+            repository, the author's, timm, MMDetection or MMPretrain, with or without the prefixes
             ``module.`` and ``backbone.``. Keys of other parts of a model are passed over, and
             those of the last stages where the backbone is built without them.
         strict: raise when a key is missing, unknown or of another shape; otherwise load
@@ -87,6 +94,8 @@ def load_resnest(
     state, layout = _rename(_backbone_part(given))
     target = model.state_dict()
     extra = _beyond_resnest(model)
+    if layout == _AUTHOR:
+        extra = tuple(prefix for prefix in extra if not prefix.endswith(_ATTENTION))
     expected = {k for k in target if not k.startswith(extra) or k in state}
     fits = {k for k in expected & state.keys() if state[k].shape == target[k].shape}
     problems = [
@@ -106,10 +115,44 @@ def load_resnest(
             f"backbone: {shown}{'; ...' if len(problems) > _SHOWN else ''}"
         )
         if strict:
-            raise ValueError(f"{message}. Check depth, stem_channels, radix and cardinality.")
+            raise ValueError(
+                f"{message}. Check depth, stem_channels, radix, cardinality and spatial_attention."
+            )
         print_log(message, logger="current", level=logging.WARNING)
     model.load_state_dict({k: state[k] for k in fits}, strict=False)
+    for name, module in model.named_modules():
+        if isinstance(module, AuthorSpatialKernelAttention) and f"{name}.fc.weight" not in fits:
+            module.open_gates()
     return LoadReport(layout, tuple(sorted(fits)), tuple(sorted(target.keys() - fits)))
+
+
+def author_state_dict(model: nn.Module) -> dict[str, Tensor]:
+    """The weights under the entry names of the author's code, whose scripts read them.
+
+    Args:
+        model: a ResNeSkt with ``spatial_attention="author"``, or MMPretrain's classifier with one,
+            whose linear head comes along.
+
+    Raises:
+        ValueError: the network is not one of his: another attention, or no deep stem.
+    """
+    backbone: Any = getattr(model, "backbone", model)
+    state = backbone.state_dict()
+    if not any(f"{_ATTENTION}convs." in key for key in state) or "stem.7.weight" not in state:
+        raise ValueError(
+            "the author's code knows a ResNeSkt with spatial_attention='author' and a deep stem"
+        )
+    renamed = {}
+    for key, value in state.items():
+        for official, own in _STEM[_OFFICIAL].items():
+            key = re.sub(f"^{re.escape(own)}", official, key)
+        if _ATTENTION in key and key.endswith("weight") and value.shape[1:] == (1, 1, 1):
+            value = value[..., 0, 0]  # a linear layer there
+        renamed[key.replace(_ATTENTION, _AUTHORS_ATTENTION)] = value
+    head: Any = getattr(model, "head", None)
+    if hasattr(head, "fc"):
+        renamed.update({f"fc.{key}": value for key, value in head.fc.state_dict().items()})
+    return renamed
 
 
 @WEIGHT_INITIALIZERS.register_module(name="ResNeStPretrained", force=True)
@@ -159,8 +202,10 @@ def _backbone_part(source: Mapping) -> dict[str, Tensor]:
 
 def _rename(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     """Keys in the backbone's own layout, and the name of the layout they came in."""
-    if "conv1.0.weight" in state:
-        layout = "official or timm"
+    if any(_AUTHORS_ATTENTION in key for key in state):
+        layout = _AUTHOR
+    elif "conv1.0.weight" in state:
+        layout = _OFFICIAL
     elif "stem.0.conv.weight" in state:
         layout = "MMPretrain"
     elif "stem.0.weight" in state:
@@ -172,7 +217,7 @@ def _rename(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
         )
     renamed = {}
     for key, value in state.items():
-        for old, new in _STEM[layout].items():
+        for old, new in _STEM[_OFFICIAL if layout == _AUTHOR else layout].items():
             if key.startswith(old):
                 key = new + key[len(old) :]
                 break
@@ -183,5 +228,7 @@ def _rename(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
                 lambda m: f"layer1.0.downsample.{int(m[1]) + 1}.",
                 key,
             )
-        renamed[key] = value
+        if _AUTHORS_ATTENTION in key and value.dim() == 2:
+            value = value[..., None, None]
+        renamed[key.replace(_AUTHORS_ATTENTION, _ATTENTION)] = value
     return renamed, layout

@@ -14,7 +14,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .bottleneck import EXPANSION, PLUGIN_POSITIONS, Bottleneck
+from .bottleneck import EXPANSION, PLUGIN_POSITIONS, SPATIAL_ATTENTIONS, Bottleneck
 from .stem import build_stem
 
 DEPTHS: dict[int, tuple[int, int, int, int]] = {
@@ -56,10 +56,11 @@ class ResNeSkt(BaseModule):
         reduction_factor, attention_groups: see :class:`SplitAttentionConv2d`.
         avg_down_stride: an average pooling carries the stride of the 3x3.
         avd_first: it stands before the 3x3, as in ResNeSt-"fast".
-        spatial_attention: False leaves ResNeSt.
+        spatial_attention: "paper" (or True), as the paper's text has it; "author", as its first
+            author coded it (:class:`AuthorSpatialKernelAttention`); False leaves ResNeSt.
         spatial_groups: groups with a gate of their own; None means K.
         spatial_kernels, spatial_gate, spatial_share_kernels, gem_p, gem_trainable: see
-            :class:`SpatialKernelAttention`.
+            :class:`SpatialKernelAttention`; None takes those of the chosen form.
         init_cfg: as in mmengine; ``dict(type='ResNeStPretrained', checkpoint=...)``
             starts from ResNeSt weights.
 
@@ -98,10 +99,10 @@ class ResNeSkt(BaseModule):
         attention_groups: int | None = None,
         avg_down_stride: bool = True,
         avd_first: bool = True,
-        spatial_attention: bool = True,
+        spatial_attention: bool | str = "paper",
         spatial_groups: int | None = None,
-        spatial_kernels: Sequence[int] = (3, 5),
-        spatial_gate: str = "double_sigmoid",
+        spatial_kernels: Sequence[int] | None = None,
+        spatial_gate: str | None = None,
         spatial_share_kernels: bool = True,
         gem_p: float = 3.0,
         gem_trainable: bool = False,
@@ -163,9 +164,16 @@ class ResNeSkt(BaseModule):
             reduction_factor=reduction_factor,
             attention_groups=attention_groups,
         )
+        form = "paper" if spatial_attention is True else spatial_attention
+        if form is not False and form not in SPATIAL_ATTENTIONS:
+            raise ValueError(
+                f"spatial_attention={spatial_attention!r} is not allowed: choose from "
+                f"{[*SPATIAL_ATTENTIONS, False]}"
+            )
         spatial = dict(
+            form=form,
             groups=cardinality if spatial_groups is None else spatial_groups,
-            kernels=tuple(spatial_kernels),
+            kernels=spatial_kernels,
             gem_p=gem_p,
             gem_trainable=gem_trainable,
             gate=spatial_gate,
@@ -177,7 +185,7 @@ class ResNeSkt(BaseModule):
             avd_first=avd_first,
             avg_down=avg_down,
             split_attention=split,
-            spatial_attention=spatial if spatial_attention else None,
+            spatial_attention=spatial if form else None,
             conv_cfg=conv_cfg,
             norm_cfg=norm_cfg,
             with_cp=with_cp,

@@ -8,16 +8,15 @@ Li et al., "Selective Kernel Networks" (arXiv:1903.06586).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .channel_pool import ChannelPool
+from .channel_pool import MAPS, ChannelPool
 from .vector_norm import build_vector_norm, normalize_vector
 
-_MAPS = 3  # average, max, GeM
 _HIDDEN = 32  # the paper's "compact" Z: SKNet's lower bound
 
 GATES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -35,9 +34,9 @@ class SpatialKernelAttention(nn.Module):
     Args:
         channels: C, channels of V.
         groups: K; each group of C/K channels has a gate of its own.
-        kernels: sizes of the square kernels, odd, one branch each.
+        kernels: sizes of the square kernels, odd, one branch each; None means ``KERNELS``.
         gem_p, gem_trainable: of :class:`ChannelPool`.
-        gate: a name in :data:`GATES`.
+        gate: a name in :data:`GATES`; None means ``GATE``.
         share_kernels: the groups use one set of kernels and of dense layers, not one each.
         norm_cfg: of the norm before Z.
 
@@ -48,18 +47,23 @@ class SpatialKernelAttention(nn.Module):
         ValueError: naming the argument of ResNeSkt, its value and what is allowed.
     """
 
+    KERNELS: tuple[int, ...] = (3, 5)
+    GATE = "double_sigmoid"
+
     def __init__(
         self,
         channels: int,
         groups: int = 1,
-        kernels: Sequence[int] = (3, 5),
+        kernels: Sequence[int] | None = None,
         gem_p: float = 3.0,
         gem_trainable: bool = False,
-        gate: str = "double_sigmoid",
+        gate: str | None = None,
         share_kernels: bool = True,
         norm_cfg: dict | None = None,
     ) -> None:
         super().__init__()
+        kernels = self.KERNELS if kernels is None else kernels
+        gate = gate or self.GATE
         if groups < 1 or channels % groups:
             raise ValueError(
                 f"spatial_groups={groups} does not divide a block's width of {channels}"
@@ -75,16 +79,21 @@ class SpatialKernelAttention(nn.Module):
         self.sizes = tuple(kernels)
         self.pool = ChannelPool(gem_p, gem_trainable, groups=groups)
         self.sets = 1 if share_kernels else groups
+        self._build(norm_cfg or dict(type="BN"))
+
+    def _build(self, norm_cfg: dict) -> None:
+        """Make what :meth:`choose` needs."""
+        sets = self.sets
         self.kernels = nn.ParameterList(
-            nn.Parameter(torch.zeros(self.sets, _MAPS, k, k)) for k in kernels
+            nn.Parameter(torch.zeros(sets, MAPS, k, k)) for k in self.sizes
         )
-        if gate == "linear":  # zero kernels would multiply V, and so the signal, by zero
+        if self.gate == "linear":  # zero kernels would multiply V, and so the signal, by zero
             for kernel in self.kernels:
                 nn.init.kaiming_normal_(kernel)
-        hidden = _HIDDEN * self.sets
-        self.fc = nn.Conv2d(self.sets, hidden, 1, groups=self.sets, bias=False)
-        self.bn = build_vector_norm(norm_cfg or dict(type="BN"), hidden)
-        self.select = nn.Conv2d(hidden, len(kernels) * self.sets, 1, groups=self.sets, bias=False)
+        hidden = _HIDDEN * sets
+        self.fc = nn.Conv2d(sets, hidden, 1, groups=sets, bias=False)
+        self.bn = build_vector_norm(norm_cfg, hidden)
+        self.select = nn.Conv2d(hidden, len(self.sizes) * sets, 1, groups=sets, bias=False)
 
     def forward(self, v: Tensor) -> Tensor:
         """V (N, C, H, W) -> V * gate(U), same shape and type."""
@@ -102,13 +111,17 @@ class SpatialKernelAttention(nn.Module):
         Not under autocast: three maps cost nothing in float32, and sums over 75 values
         of 1e4 do not fit in float16.
         """
-        with _no_autocast(maps.device.type):
+        with no_autocast(maps.device.type):
             branches = self._convolve(maps)
             weights = self._weigh(branches)
             # their weighted sum
             u = torch.bmm(weights.unsqueeze(1), branches.flatten(2)).view_as(branches[:, :1])
         u, weights = (x.unflatten(0, (-1, self.groups)) for x in (u, weights))
         return u.squeeze(2), weights
+
+    def conv_norm_pairs(self) -> Iterator[tuple[nn.Module, nn.Module]]:
+        """The convolutions, each with the norm that alone takes its result."""
+        yield self.fc, self.bn
 
     def _convolve(self, maps: Tensor) -> Tensor:
         """Pooled maps (N, K, 3, H, W) -> one map per kernel size (N*K, branches, H, W).
@@ -122,7 +135,7 @@ class SpatialKernelAttention(nn.Module):
             for kernel, size in zip(self.kernels, self.sizes)
         ]
         out_channels = self.sets * len(self.sizes)
-        weight = torch.cat(padded, dim=1).reshape(out_channels, _MAPS, largest, largest)
+        weight = torch.cat(padded, dim=1).reshape(out_channels, MAPS, largest, largest)
         maps = maps.flatten(0, 1) if self.sets == 1 else maps.flatten(1, 2)
         maps = maps.to(weight.dtype)
         if maps.device.type == "cpu" and maps.requires_grad:  # the backward pass: twice as fast
@@ -145,7 +158,7 @@ def multiply(v: Tensor, factor: Tensor) -> Tensor:
     return (grouped * factor.to(v.dtype).unsqueeze(2)).flatten(1, 2)
 
 
-def _no_autocast(device: str) -> contextlib.AbstractContextManager:
+def no_autocast(device: str) -> contextlib.AbstractContextManager:
     """torch.autocast(enabled=False), which takes a while to make, where it changes anything."""
     return torch.autocast(device, enabled=False) if _is_autocast(device) else _AS_IT_IS
 

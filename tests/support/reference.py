@@ -98,3 +98,31 @@ def _eval_norm_part(norm, x, part):
 
 def _array(tensor):
     return tensor.detach().double().numpy()
+
+
+def author_spatial_kernel_attention(module, v):
+    """The author's form, in eval mode. v: (N, C, H, W). Returns V * gate and the branch weights."""
+    n, c, h, w = v.shape
+    groups = module.groups
+    width = c // groups
+    out, chosen = np.zeros_like(v), np.zeros((n, groups, len(module.sizes)))
+    for i in range(n):
+        for k in range(groups):
+            own = k if module.sets > 1 else 0
+            part = v[i, k * width : (k + 1) * width]
+            maps = np.stack([part.mean(0), part.max(0), gem(part, module.pool.p)])
+            branches = []
+            for conv, norm, _ in module.convs:
+                x = _convolve(maps, _array(conv.weight)[own]) + _array(conv.bias)[own]
+                branches.append(np.maximum(_eval_norm_part(norm, x.reshape(1, -1), own), 0))
+            z = _line(module.fc, own, sum(branch.mean() for branch in branches))
+            a = np.exp([_line(line, own, z) for line in module.fcs])
+            a /= a.sum()
+            u = sum(weight * branch for weight, branch in zip(a, branches)).reshape(h, w)
+            out[i, k * width : (k + 1) * width] = part / (1 + np.exp(-u))
+            chosen[i, k] = a
+    return out, chosen
+
+
+def _line(layer, own, x):
+    return _array(layer.weight).reshape(-1)[own] * x + _array(layer.bias)[own]

@@ -1,9 +1,9 @@
-"""The spatial attention, faster: equal to :mod:`..spatial_kernel_attention`, harder to read.
+"""The spatial attention, faster: equal to the plain modules, harder to read.
 
-:class:`FastSpatialKernelAttention` is the only door. The plain module is what it computes, and
-what compilers and exporters get to see.
+The two classes are the only doors. The plain modules, :mod:`..spatial_kernel_attention` and
+:mod:`..author_attention`, are what they compute, and what compilers and exporters get to see.
 """
 
-from .attention import FastSpatialKernelAttention
+from .attention import FastAuthorSpatialKernelAttention, FastSpatialKernelAttention
 
-__all__ = ["FastSpatialKernelAttention"]
+__all__ = ["FastAuthorSpatialKernelAttention", "FastSpatialKernelAttention"]

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from ..author_attention import AuthorSpatialKernelAttention
 from ..channel_pool import ChannelPool
 from ..spatial_kernel_attention import GATES, SpatialKernelAttention, multiply
 
@@ -56,6 +57,10 @@ class FastSpatialKernelAttention(SpatialKernelAttention):
             return multiply(v, factor)
         v.unflatten(1, (self.groups, -1)).mul_(factor.to(v.dtype).unsqueeze(2))
         return v
+
+
+class FastAuthorSpatialKernelAttention(FastSpatialKernelAttention, AuthorSpatialKernelAttention):
+    """The same of :class:`AuthorSpatialKernelAttention`."""
 
 
 class _Pool(Function):
