@@ -27,6 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder with train/ and val/, or Kaggle's with ILSVRC/Data/CLS-LOC; never changed",
     )
     parser.add_argument("out", metavar="OUT", help="output folder: new, empty, or to go on with")
+    parser.add_argument(
+        "--classes",
+        choices=("paper", "author"),
+        default="paper",
+        help="the ten that the paper names, or those of its author's training script "
+        "(default %(default)s)",
+    )
     parser.add_argument("--seed", type=at_least(0), default=0, help="of every draw (default 0)")
     parser.add_argument(
         "--no-augment",
@@ -85,9 +92,14 @@ def run(args: argparse.Namespace) -> None:
 
     started = time.monotonic()
     out = Path(args.out)
-    settings = dict(seed=args.seed, augment=args.augment, keep_originals=args.keep_originals)
+    settings = dict(
+        classes=args.classes,
+        seed=args.seed,
+        augment=args.augment,
+        keep_originals=args.keep_originals,
+    )
     try:
-        images = find_images(Path(args.root), args.val_labels)
+        images = find_images(Path(args.root), args.val_labels, args.classes)
         wrong = wrong_counts(images)
         if wrong and not args.allow_other_counts:
             raise UserError(

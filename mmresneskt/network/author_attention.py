@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .channel_pool import MAPS
-from .spatial_kernel_attention import SpatialKernelAttention, no_autocast
+from .spatial_kernel_attention import SpatialKernelAttention, backward_layout, no_autocast
 from .vector_norm import build_vector_norm, normalize_vector
 
 _OPEN = 4.0  # sigmoid: 0.982, and 0.018 of the gradient passes
@@ -54,7 +54,7 @@ class AuthorSpatialKernelAttention(SpatialKernelAttention):
         """
         with no_autocast(maps.device.type):
             maps = maps.flatten(0, 1) if self.sets == 1 else maps.flatten(1, 2)
-            maps = maps.to(self.fc.weight.dtype)
+            maps = backward_layout(maps.to(self.fc.weight.dtype))
             branches = [self._branch(maps, *layers.children()) for layers in self.convs]
             t = torch.stack([branch.mean((2, 3), keepdim=True) for branch in branches]).sum(0)
             z = self.fc(t)

@@ -137,9 +137,7 @@ class SpatialKernelAttention(nn.Module):
         out_channels = self.sets * len(self.sizes)
         weight = torch.cat(padded, dim=1).reshape(out_channels, MAPS, largest, largest)
         maps = maps.flatten(0, 1) if self.sets == 1 else maps.flatten(1, 2)
-        maps = maps.to(weight.dtype)
-        if maps.device.type == "cpu" and maps.requires_grad:  # the backward pass: twice as fast
-            maps = maps.contiguous(memory_format=torch.channels_last)
+        maps = backward_layout(maps.to(weight.dtype))
         out = F.conv2d(maps, weight, padding=largest // 2, groups=self.sets)
         return out if self.sets == 1 else out.unflatten(1, (self.groups, -1)).flatten(0, 1)
 
@@ -156,6 +154,13 @@ def multiply(v: Tensor, factor: Tensor) -> Tensor:
     """V (N, C, H, W) times its factor (N, K, H, W), group by group, in V's type."""
     grouped = v.unflatten(1, (factor.size(1), -1))
     return (grouped * factor.to(v.dtype).unsqueeze(2)).flatten(1, 2)
+
+
+def backward_layout(maps: Tensor) -> Tensor:
+    """Maps in the layout in which, on a CPU, the convolutions' backward pass is twice as fast."""
+    if maps.device.type == "cpu" and maps.requires_grad:
+        return maps.contiguous(memory_format=torch.channels_last)
+    return maps
 
 
 def no_autocast(device: str) -> contextlib.AbstractContextManager:

@@ -19,6 +19,7 @@ _CLASSIFIER = (224, 224)
 CONFIG_HEADER = ("config", "input", "params (M)", "operations (G)", "activations (M)")
 PAPER_HEADER = (
     "network",
+    "author's code (M / G)",
     "paper (M)",
     "params (M)",
     "difference (M, %)",
@@ -53,7 +54,7 @@ def paper_rows(rows: tuple[Row, ...]) -> list[list]:
         cfg = row_config(row.name)
         cfg.model.head.num_classes = 1000
         params, macs, activations = _rounded(measure(cfg, _CLASSIFIER, row.label))
-        line = [row.label, row.params, params, _difference(params, row.params)]
+        line = [row.label, row.code, row.params, params, _difference(params, row.params)]
         lines.append([*line, row.macs, macs, _difference(macs, row.macs), activations])
     return lines
 

@@ -20,6 +20,7 @@ from torchvision.transforms import CenterCrop, InterpolationMode, Resize
 
 from mmresneskt.cli import main
 from mmresneskt.data.imagenet10 import build as building
+from mmresneskt.data.imagenet10.source import SYNSETS
 from mmresneskt.runtime.errors import UserError
 from tests.support.imagenet_tree import ALLOW, WNIDS, build, contents, jpeg, make_tree
 
@@ -266,3 +267,24 @@ def test_a_killed_worker_is_told(tree, tmp_path, monkeypatch):
     monkeypatch.setattr(building, "encode", lambda _: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(UserError, match="a worker process was killed"):
         build(tree, tmp_path / "set", workers=2)
+
+
+def test_the_ten_of_the_authors_script(tmp_path):
+    author = list(SYNSETS["author"])
+    tree = make_tree(tmp_path / "tree", train=5, wnids=author)
+    with pytest.raises(UserError, match=r"no images of train/n01530575 \(brambling\)"):
+        build(tree, tmp_path / "set")
+    build(tree, tmp_path / "set", "--classes", "author", "--no-augment")
+    assert sorted(p.name for p in (tmp_path / "set" / "train").iterdir()) == sorted(author)
+    assert (tmp_path / "set" / "classes.txt").read_text().split("\n")[0] == "tench"
+    with pytest.raises(UserError, match="classes author, now paper"):
+        build(make_tree(tmp_path / "other", train=5), tmp_path / "set", "--no-augment")
+
+
+def test_a_set_begun_before_there_was_a_choice_is_gone_on_with(tree, expected, tmp_path):
+    out = Path(shutil.copytree(expected[0], tmp_path / "set"))
+    settings = json.loads((out / "settings.json").read_text())
+    assert settings.pop("classes") == "paper"
+    (out / "settings.json").write_text(json.dumps(settings))
+    build(tree, out)
+    assert contents(out).keys() == expected[1].keys()

@@ -27,9 +27,9 @@ def jpeg(image, **options):
     return buffer.getvalue()
 
 
-def make_tree(root, train=3, val=1):
+def make_tree(root, train=3, val=1, wnids=WNIDS):
     """``train/WNID/WNID_i.JPEG`` and ``val/WNID/ILSVRC2012_val_0000000i.JPEG``."""
-    for c, wnid in enumerate(WNIDS):
+    for c, wnid in enumerate(wnids):
         for part, count in (("train", train), ("val", val)):
             folder = root / part / wnid
             folder.mkdir(parents=True)

@@ -54,8 +54,8 @@ def build(
 
     Args:
         base, out: the folders that sources and outputs are relative to.
-        settings: what the jobs were made from, and ``keep_originals``: copy images byte for
-            byte instead of cropping them.
+        settings: what the jobs were made from, ``classes`` (a key of :data:`SYNSETS`) among it,
+            and ``keep_originals``: copy images byte for byte instead of cropping them.
         max_corrupt: images that may be left out because they cannot be decoded.
 
     Raises:
@@ -78,7 +78,7 @@ def build(
             made = _make_all(make, jobs, workers, max_corrupt)
         finally:
             shutil.rmtree(out / _DRAFTS, ignore_errors=True)
-        _write_lists(out, made)
+        _write_lists(out, made, SYNSETS[settings["classes"]])
     finally:
         if lock is not None:
             os.close(lock)
@@ -91,8 +91,9 @@ def _begin(out: Path, settings: dict) -> None:
     names = sorted(path.name for path in out.iterdir())
     try:
         begun = json.loads((out / _SETTINGS).read_bytes()) if names else settings
+        begun = {"classes": "paper", **begun}  # there was no other choice before 0.2.0
         other = [f"{k} {begun.get(k)}, now {v}" for k, v in settings.items() if begun.get(k) != v]
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, TypeError):
         raise UserError(
             f"{out} has other contents ({', '.join(names[:3])}{', ...' if names[3:] else ''}): "
             f"name a folder that is new or empty"
@@ -104,7 +105,8 @@ def _begin(out: Path, settings: dict) -> None:
         )
     if not names:
         write_whole(out / _SETTINGS, json.dumps(settings, indent=2).encode() + b"\n")
-    for folder in (out / _DRAFTS, *(out / side / wnid for side in _SIDES for wnid in SYNSETS)):
+    wnids = SYNSETS[settings["classes"]]
+    for folder in (out / _DRAFTS, *(out / side / wnid for side in _SIDES for wnid in wnids)):
         folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -166,9 +168,9 @@ def _make(job: Job, base: Path, out: Path, keep: bool) -> Made:
     return Made(lines, written, {})
 
 
-def _write_lists(out: Path, made: Made) -> None:
-    labels = {wnid: i for i, wnid in enumerate(SYNSETS)}
-    texts = {"classes.txt": "".join(f"{name}\n" for name in SYNSETS.values())}
+def _write_lists(out: Path, made: Made, synsets: dict[str, str]) -> None:
+    labels = {wnid: i for i, wnid in enumerate(synsets)}
+    texts = {"classes.txt": "".join(f"{name}\n" for name in synsets.values())}
     for side in _SIDES:
         paths = (line["path"].split("/") for line in made.lines)
         texts[f"{side}.txt"] = "".join(f"{w}/{n} {labels[w]}\n" for s, w, n in paths if s == side)

@@ -9,21 +9,41 @@ from typing import NamedTuple
 from mmresneskt.runtime.errors import UserError
 
 SYNSETS = {
-    "n01514668": "cock",
-    "n01530575": "brambling",
-    "n01728572": "thunder snake",
-    "n01847000": "drake",
-    "n01871265": "tusker",
-    "n02708093": "analog clock",
-    "n02814533": "beach wagon",
-    "n02963159": "cardigan",
-    "n03991062": "pot",
-    "n11939491": "daisy",
+    "paper": {
+        "n01514668": "cock",
+        "n01530575": "brambling",
+        "n01728572": "thunder snake",
+        "n01847000": "drake",
+        "n01871265": "tusker",
+        "n02708093": "analog clock",
+        "n02814533": "beach wagon",
+        "n02963159": "cardigan",
+        "n03991062": "pot",
+        "n11939491": "daisy",
+    },
+    "author": {
+        "n01440764": "tench",
+        "n01443537": "goldfish",
+        "n01484850": "great white shark",
+        "n01491361": "tiger shark",
+        "n01494475": "hammerhead",
+        "n01496331": "electric ray",
+        "n01498041": "stingray",
+        "n01514668": "cock",
+        "n01514859": "hen",
+        "n01518878": "ostrich",
+    },
 }
-"""In the order of their WNIDs, which is that of the labels."""
+"""The ten that the paper names, and the ten of the author's training script, each in the order of
+their WNIDs, which is that of the labels."""
 
-IMAGENET_LABELS = dict(zip((7, 10, 52, 97, 101, 409, 436, 474, 738, 985), SYNSETS))
+IMAGENET_LABELS = {
+    **dict(zip((7, 10, 52, 97, 101, 409, 436, 474, 738, 985), SYNSETS["paper"])),
+    **dict(zip(range(10), SYNSETS["author"])),
+}
 """Their places among all 1000 WNIDs in order: the labels of 1000-class models and lists."""
+
+_NAMES = {**SYNSETS["paper"], **SYNSETS["author"]}
 
 # where a list of labels may be under the root; which format it has, its lines say
 _LISTS = (
@@ -48,10 +68,11 @@ class Images(NamedTuple):
     val: dict[str, list[str]]
 
 
-def find_images(root: Path, val_labels: Path | None = None) -> Images:
-    """List the images of the ten classes under an ImageNet root, or Kaggle's.
+def find_images(root: Path, val_labels: Path | None = None, classes: str = "paper") -> Images:
+    """List the images of ten classes under an ImageNet root, or Kaggle's.
 
     Args:
+        classes: whose, a key of :data:`SYNSETS`.
         val_labels: of validation images in one folder, by default one of the usual lists.
 
     Raises:
@@ -64,11 +85,12 @@ def find_images(root: Path, val_labels: Path | None = None) -> Images:
             f"{root} has no train/ folder beside a val/ folder, nor has {bases[1]}: expected the "
             f"root of ImageNet-1K, with train/WNID/*.JPEG and val/"
         )
-    train, val = ({w: _list(base, f"{part}/{w}") for w in SYNSETS} for part in ("train", "val"))
+    wnids = list(SYNSETS[classes])
+    train, val = ({w: _list(base, f"{part}/{w}") for w in wnids} for part in ("train", "val"))
     if not any(val.values()):
-        val = _by_label(base, root, val_labels)
-    missing = [f"train/{w} ({SYNSETS[w]})" for w in SYNSETS if not train[w]]
-    missing += [f"val/{w} ({SYNSETS[w]})" for w in SYNSETS if not val[w]]
+        val = _by_label(base, root, val_labels, wnids)
+    missing = [f"train/{w} ({_NAMES[w]})" for w in wnids if not train[w]]
+    missing += [f"val/{w} ({_NAMES[w]})" for w in wnids if not val[w]]
     if missing:
         raise UserError(f"{base} has no images of {', '.join(missing)}")
     return Images(base, train, val)
@@ -77,7 +99,7 @@ def find_images(root: Path, val_labels: Path | None = None) -> Images:
 def wrong_counts(images: Images) -> list[str]:
     """One line for each class whose count is not the original's 1300 and 50."""
     return [
-        f"{part}/{wnid} ({SYNSETS[wnid]}): {len(paths)} of {expected} images"
+        f"{part}/{wnid} ({_NAMES[wnid]}): {len(paths)} of {expected} images"
         for part, expected in (("train", 1300), ("val", 50))
         for wnid, paths in getattr(images, part).items()
         if len(paths) != expected
@@ -85,7 +107,7 @@ def wrong_counts(images: Images) -> list[str]:
 
 
 def read_labels(file: Path) -> dict[int, str]:
-    """Number of a validation image -> WNID, which may be "" where it is none of the ten.
+    """Number of a validation image -> WNID, which may be "" where it is none of theirs.
 
     Raises:
         UserError: it is in none of the formats, or the devkit's ``meta.mat`` is not to be read.
@@ -122,7 +144,7 @@ def _devkit_wnids(meta: Path) -> dict[int, str]:
         ) from error
 
 
-def _by_label(base: Path, root: Path, file: Path | None) -> dict[str, list[str]]:
+def _by_label(base: Path, root: Path, file: Path | None, wnids: list[str]) -> dict[str, list[str]]:
     usual = [folder / place for place in _LISTS for folder in (root, base)]
     file = file or next((path for path in usual if path.is_file()), None)
     if file is None:
@@ -137,7 +159,7 @@ def _by_label(base: Path, root: Path, file: Path | None) -> dict[str, list[str]]
     unknown = [path for path, number in numbers.items() if number not in labels]
     if unknown:
         raise UserError(f"{file} has no label for {', '.join(unknown[:3])}")
-    return {w: [path for path, number in numbers.items() if labels[number] == w] for w in SYNSETS}
+    return {w: [path for path, number in numbers.items() if labels[number] == w] for w in wnids}
 
 
 def _list(base: Path, folder: str) -> list[str]:

@@ -79,6 +79,14 @@ BACKBONES: dict[str, Backbone] = {
         "ResNeSt-50", dict(**_FIFTY, spatial_attention=False), _RESNEST50_FAST, **_FAST
     ),
     "resneskt50": Backbone("ResNeSkt-50", _FIFTY, _RESNEST50_FAST, **_FAST, whole=False),
+    # ResNeSt's weights of 50 layers pool before the 3x3, his network after the attentions
+    "resneskt50_author": Backbone(
+        "ResNeSkt-50, author",
+        dict(**_FIFTY, spatial_attention="author"),
+        _RESNEST50_FAST,
+        **_FAST,
+        whole=False,
+    ),
     "resnest101": Backbone(
         "ResNeSt-101",
         dict(**_HUNDRED_AND_ONE, spatial_attention=False),
