@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from mmengine.registry import Registry
 
@@ -29,7 +30,7 @@ def install() -> None:
     """
     if importlib.util.find_spec("mmpretrain") is None or problem_of("mmpretrain"):
         return
-    dependency = importlib.import_module("mmpretrain.utils.dependency")
+    dependency: Any = importlib.import_module("mmpretrain.utils.dependency")
     if not isinstance(dependency.WITH_MULTIMODAL, _Usable):
         dependency.WITH_MULTIMODAL = _Usable(dependency.WITH_MULTIMODAL)
         dependency.register_multimodal_placeholder = _register_placeholders
@@ -68,9 +69,10 @@ def _imports() -> Iterator[tuple[str, list[str]]]:
     for place in _PLACES:
         for file in sorted(folder.glob(place)):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
-                if module.partition(".")[0] in _NEEDED:
-                    yield module, [alias.name for alias in node.names]
+                if not isinstance(node, ast.ImportFrom) or not node.module:
+                    continue
+                if node.module.partition(".")[0] in _NEEDED:
+                    yield node.module, [alias.name for alias in node.names]
 
 
 def _register_placeholders(names: list[str], registry: Registry) -> None:
