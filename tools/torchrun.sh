@@ -19,6 +19,17 @@ GPUS=$2
 [[ ${NNODES:-1} == 1 ]] && ANY_PORT=0 || ANY_PORT=29500
 [[ $SCRIPT == test ]] && RESTARTS=0 || RESTARTS=3
 [[ ${NODE_RANK:-0} == 0 ]] && IS_HOST=true || IS_HOST=false
+# torchrun's own answer to a port that another run has is a traceback of 40 lines
+if $IS_HOST && [[ ${PORT:-$ANY_PORT} != 0 ]]; then
+    "${PYTHON:-python}" -c 'import socket, sys
+try:
+    socket.create_server(("", int(sys.argv[1]))).close()
+except (OSError, OverflowError, ValueError) as error:
+    reason = getattr(error, "strerror", None) or error
+    sys.exit(f"error: PORT={sys.argv[1]} cannot be used: {reason}. Set PORT to a free one, or "
+             f"leave it out for one machine: any free one is taken")
+' "${PORT:-$ANY_PORT}" || exit 2
+fi
 # Without these two, processes that are started again meet the addresses of the dead: the static
 # rendezvous and, unless told otherwise, c10d keep one store for all starts.
 export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1

@@ -19,13 +19,15 @@ def run(args: argparse.Namespace) -> None:
     from mmresneskt.runtime.pictures.curves import plot_curves
     from mmresneskt.runtime.pictures.detections import draw_detections
     from mmresneskt.runtime.runner import build_runner, run_checked
+    from mmresneskt.runtime.work_folder import claimed
 
     cfg = load_config(CONFIG)
     cfg.work_dir = args.work_dir
     # the weights alone, once: a third of what a run that may be gone on with leaves behind
     cfg.default_hooks.checkpoint.update(max_keep_ckpts=1, save_optimizer=False)
-    runner = build_runner(cfg)
-    run_checked(runner, "train")
+    with claimed(cfg.work_dir):
+        runner = build_runner(cfg)
+        run_checked(runner, "train")
     folder = Path(args.work_dir)
     dataset = runner.val_dataloader.dataset
     detections = draw_detections(runner.model, dataset, folder / "detections.png")

@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> None:
     from mmresneskt.runtime.pictures.curves_hook import CurvesHook
     from mmresneskt.runtime.preflight import find_problems, report
     from mmresneskt.runtime.runner import build_runner, run_checked, use_amp
+    from mmresneskt.runtime.work_folder import claimed
 
     from .config import configure
 
@@ -76,17 +77,18 @@ def run(args: argparse.Namespace) -> None:
                 f"the batch size (over all GPUs) that the learning rate is meant for"
             )
         cfg.auto_scale_lr.enable = True
-    set_resume(cfg, args.resume)
-    if not args.no_check:
-        report(find_problems(cfg, instead=embedded(cfg)))
-    runner = build_runner(cfg)
-    guard_images(runner, budget)
-    runner.register_hook(CurvesHook())
-    try:
-        with handle_failures(runner, leave, args.on_bad_loss):
-            run_checked(runner, "train", check=not args.no_check)
-    except Stop as stop:
-        if is_main_process():
-            print(f"error: {stop}", file=sys.stderr)
-        close_group()
-        leave(stop.code)
+    with claimed(cfg.work_dir):
+        set_resume(cfg, args.resume)
+        if not args.no_check:
+            report(find_problems(cfg, instead=embedded(cfg)))
+        runner = build_runner(cfg)
+        guard_images(runner, budget)
+        runner.register_hook(CurvesHook())
+        try:
+            with handle_failures(runner, leave, args.on_bad_loss):
+                run_checked(runner, "train", check=not args.no_check)
+        except Stop as stop:
+            if is_main_process():
+                print(f"error: {stop}", file=sys.stderr)
+            close_group()
+            leave(stop.code)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 
@@ -49,6 +50,26 @@ def test_two_runs_on_one_machine_do_not_meet_at_one_port(tmp_path):
     assert torchrun_option(*command) == "127.0.0.1:0"  # torchrun finds a free one
     assert torchrun_option(*command, PORT="1234") == "127.0.0.1:1234"
     assert torchrun_option(*command, NNODES="2", MASTER_ADDR="host") == "host:29500"
+
+
+def test_a_port_in_use_is_one_line(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        process = start("dist_train.sh", ROOT / "config.py", 2, PORT=port)
+        output = process.communicate(timeout=60)[0]
+        group = dict(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK="0", WORLD_SIZE="2")
+        command = [sys.executable, "-m", "mmresneskt", "train", "--launcher", "pytorch"]
+        command += ["--no-check", "mmresneskt::resneskt_parcels10.py"]
+        captured = dict(capture_output=True, text=True)
+        done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **group}, **captured)
+    assert process.returncode == 2
+    (line,) = output.splitlines()
+    assert line.startswith(f"error: PORT={port} cannot be used: ")
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"error: port {port} is in use, ")
+    assert "MASTER_PORT" in last
+    assert "Traceback" not in done.stderr
 
 
 def test_two_jobs_that_share_machines_do_not_meet_at_one_port(tmp_path):

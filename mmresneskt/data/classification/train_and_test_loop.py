@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from mmengine.evaluator import Evaluator
+from mmengine.hooks import EMAHook, Hook, IterTimerHook
 from mmengine.logging import print_log
 from mmengine.registry import LOOPS
 from mmengine.runner import Runner, ValLoop
@@ -37,15 +38,16 @@ class TrainAndTestLoop(ValLoop):
         super().__init__(runner, dataloader, evaluator, fp16)
         self.train_dataloader = runner.build_dataloader(train_dataloader, seed=runner.seed)
 
-    def run(self) -> dict:
-        """Evaluate both; the metrics of both are logged together."""
-        for name, value in self._evaluate_train().items():
+        runner.register_hook(_TrainFirst(self))
+
+    def evaluate_train(self) -> None:
+        """Evaluate the training images; the metrics of both sets are logged together."""
+        for name, value in self._metrics_of_train().items():
             # mmengine logs whatever is here together with the metrics of the validation
             self.runner.message_hub.update_scalar(f"val/train/{name}", value)
-        return super().run()
 
     @torch.no_grad()
-    def _evaluate_train(self) -> dict[str, float]:
+    def _metrics_of_train(self) -> dict[str, float]:
         # without hooks: they would take it for the validation
         size = len(self.train_dataloader.dataset)
         print_log(f"Evaluating the {size} training images", logger="current")
@@ -55,3 +57,30 @@ class TrainAndTestLoop(ValLoop):
                 outputs = self.runner.model.val_step(batch)
             self.evaluator.process(data_samples=outputs, data_batch=batch)
         return self.evaluator.evaluate(size)
+
+
+class _TrainFirst(Hook):
+    """Begin the validation with the training images.
+
+    That is after the other hooks have made ready for it: EMAHook has put the averaged weights in
+    the model, buffers are the same in all processes, and the random state of the training, which
+    it gets back afterwards, has been noted.
+    """
+
+    priority = "LOWEST"
+
+    def __init__(self, loop: TrainAndTestLoop) -> None:
+        self._loop = loop
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        try:
+            self._loop.evaluate_train()
+        except BaseException:
+            for hook in runner.hooks:
+                # of MMPretrain's, which may be told to leave the weights as they are
+                if isinstance(hook, EMAHook) and getattr(hook, "evaluate_on_ema", True):
+                    hook._swap_ema_parameters()
+            raise
+        for hook in runner.hooks:
+            if isinstance(hook, IterTimerHook):  # its clock starts anew
+                hook.before_val_epoch(runner)

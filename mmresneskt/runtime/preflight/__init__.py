@@ -11,6 +11,7 @@ from .datasets import annotation_problems, check_datasets, dataset_problems, par
 from .disk import room_for_checkpoints
 from .files import missing_checkpoints, missing_data
 from .findings import Finding, has_error, report
+from .metrics import wrong_metrics
 from .model import frozen_without_weights, unmatched_weights, wrong_channels
 from .names import misspelt
 from .values import out_of_range
@@ -42,6 +43,7 @@ def find_problems(
     """
     findings = [*clashing_versions(cfg), *misspelt(cfg), *out_of_range(cfg)]
     findings += _new(unbuildable(cfg), findings)
+    findings += _new(wrong_metrics(cfg, parts), findings)
     findings += missing_data(cfg, parts, instead=instead)
     findings += missing_checkpoints(cfg)
     findings += annotation_problems(cfg, parts)

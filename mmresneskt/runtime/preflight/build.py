@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import DATASETS, METRICS, OPTIMIZERS, PARAM_SCHEDULERS, TRANSFORMS
+from mmengine.registry import (
+    DATASETS,
+    METRICS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    TRANSFORMS,
+    VISBACKENDS,
+)
 from torch import nn
 
 from ..building import build_model, build_on_meta, quiet, scope_of
@@ -18,13 +27,25 @@ from ..distributed import replace_sync_bn
 from ..errors import explain
 from .blame import blame, causes
 from .files import makes_its_files
-from .findings import Finding, warning
+from .findings import Finding, error, warning
 
+# by a backend of mmengine's, what it imports once it is used
+_BACKENDS = {
+    "TensorboardVisBackend": "torch.utils.tensorboard",
+    "WandbVisBackend": "wandb",
+    "MLflowVisBackend": "mlflow",
+    "ClearMLVisBackend": "clearml",
+    "NeptuneVisBackend": "neptune",
+    "DVCLiveVisBackend": "dvclive",
+    "AimVisBackend": "aim",
+}
 _OF_DATA = ("ann_file", "gt_folder", "seg_prefix", "backend_args")
 
 
 def unbuildable(cfg: Config) -> Iterator[Finding]:
-    """What cannot be built but the model: optimizer, schedules, transforms, metrics, datasets.
+    """What cannot be built: optimizer, schedules, transforms, metrics, datasets and backends.
+
+    The model is :func:`model_of`.
 
     Datasets are built without reading their data.
     """
@@ -34,11 +55,15 @@ def unbuildable(cfg: Config) -> Iterator[Finding]:
             registry = part.registries[0]
             # those inside another are built with it, and may be another library's
             if registry is TRANSFORMS and ".transforms." not in part.key:
-                yield from _tried(part.key, part.cfg, TRANSFORMS.build)
+                yield from tried(part.key, part.cfg, TRANSFORMS.build)
             elif registry is METRICS and "metrics" not in part.cfg:
-                yield from _metric(part)
+                without = without_data(part)
+                if without is not None:
+                    yield from tried(part.key, without, METRICS.build)
+            elif registry is VISBACKENDS:
+                yield from _backend(part)
             elif registry is DATASETS and _is_lazy(part):
-                yield from _tried(part.key, part.cfg, _build_lazily)
+                yield from tried(part.key, part.cfg, build_lazily)
 
 
 def _is_lazy(part: Part) -> bool:
@@ -63,7 +88,8 @@ def model_of(cfg: Config) -> tuple[nn.Module | None, list[Finding]]:
             return None, [blame(failure, "model", whole, lambda part: build_on_meta(cfg, part))]
 
 
-def _tried(key: str, part: ConfigDict, make: Callable) -> Iterator[Finding]:
+def tried(key: str, part: ConfigDict, make: Callable) -> Iterator[Finding]:
+    """Why ``make`` cannot build a part of a config, if it cannot."""
     try:
         make(copy.deepcopy(part))
     except (ImportError, OSError):  # what is missing is told where files and versions are asked for
@@ -72,15 +98,33 @@ def _tried(key: str, part: ConfigDict, make: Callable) -> Iterator[Finding]:
         yield blame(failure, key, part, make)
 
 
-def _metric(part: Part) -> Iterator[Finding]:
-    """Metrics read the annotations when they are built; COCO's can be built without."""
+def without_data(part: Part) -> ConfigDict | None:
+    """A metric's settings without its annotations, which it reads when it is built.
+
+    None where it cannot be built so; COCO's can.
+    """
     of_data = [name for name in _OF_DATA if name in part.cfg]
-    if not of_data or part.type == "CocoMetric":
-        without = {key: value for key, value in part.cfg.items() if key not in of_data}
-        yield from _tried(part.key, ConfigDict(without), METRICS.build)
+    if of_data and part.type != "CocoMetric":
+        return None
+    return ConfigDict({key: value for key, value in part.cfg.items() if key not in of_data})
 
 
-def _build_lazily(dataset: ConfigDict) -> object:
+def _backend(part: Part) -> Iterator[Finding]:
+    """A package that a backend of the visualizer imports when something is first drawn."""
+    for base in getattr(part.find(), "__mro__", ()):
+        module = _BACKENDS.get(base.__name__)
+        try:
+            importlib.import_module(module or "torch")
+        except ImportError as failure:
+            package = str(module).rpartition(".")[2]
+            yield error(
+                f"{part.key}.type",
+                f"{part.type} needs {package}: {failure}. pip install {package}",
+            )
+
+
+def build_lazily(dataset: ConfigDict) -> Any:
+    """A dataset that has not read its data."""
     return DATASETS.build({**dataset, "lazy_init": True, "pipeline": []})
 
 
@@ -93,7 +137,7 @@ def _optimization(cfg: Config) -> Iterator[Finding]:
     def make_optimizer(part: ConfigDict) -> torch.optim.Optimizer:
         return OPTIMIZERS.build({**part, "params": [nn.Parameter(torch.zeros(1))]})
 
-    problems = list(_tried("optim_wrapper.optimizer", optimizer, make_optimizer))
+    problems = list(tried("optim_wrapper.optimizer", optimizer, make_optimizer))
     yield from problems
     if problems:
         return
@@ -104,4 +148,4 @@ def _optimization(cfg: Config) -> Iterator[Finding]:
 
     for key, scheduler in nodes(cfg.get("param_scheduler"), "param_scheduler"):
         if "type" in scheduler:
-            yield from _tried(key, scheduler, make_scheduler)
+            yield from tried(key, scheduler, make_scheduler)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import get
 from mmengine.registry import DATASETS
@@ -22,12 +21,12 @@ from ..config.datasets import leaves
 from ..config.tree import nodes
 from ..errors import explain
 from ..images import CorruptImage, decode_image
+from .classes import mixed_classes, where, wrong_categories
 from .coco_files import coco_problems
 from .files import makes_its_files
 from .findings import Finding, error, report, warning
 from .voc_files import voc_problems
 
-_SHOWN = 10
 _SAMPLE = 16
 _LOOK = "Look at its annotations and at the classes of the config"
 
@@ -66,11 +65,12 @@ def dataset_problems(
         if not cfg.get(key):
             continue
         try:
-            dataset = dataset_of(key) if dataset_of else _built(cfg, key)
+            dataset = dataset_of(key) if dataset_of else _built(cfg, cfg[key].dataset)
         except Exception as failure:  # whatever a dataset makes of its files
-            yield _unreadable(cfg, key, failure)
+            yield from _mixed_parts(cfg, key) or [_unreadable(cfg, key, failure)]
         else:
-            yield from part_problems(list(unwrapped(dataset)), key)
+            datasets = list(unwrapped(dataset))
+            yield from list(mixed_classes(cfg, datasets, key)) or part_problems(datasets, key)
 
 
 def check_datasets(runner: Runner, what: str) -> None:
@@ -97,67 +97,52 @@ def part_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
         key: of the loader in the config, that names it in a message.
     """
     for dataset in datasets:
-        where = f"{getattr(dataset, 'ann_file', '') or dataset.data_root} ({key})"
-        problem = _problem(dataset)
+        place = f"{where(dataset)} ({key})"
+        problem = _problem(dataset, alone=len(datasets) == 1)
         if problem:
-            yield error(key, f"{where} {problem}")
+            yield error(key, f"{place} {problem}")
             return
         yield from _sample(dataset, key)
     if key != "test_dataloader" and datasets and all(map(_without_objects, datasets)):
         classes = ", ".join(map(str, datasets[-1].metainfo.get("classes") or ()))
         classes = textwrap.shorten(classes, 100, placeholder=" ...")
-        yield error(key, f"{where} has no image with an object of the classes {classes}. {_LOOK}")
+        yield error(key, f"{place} has no image with an object of the classes {classes}. {_LOOK}")
 
 
-def _built(cfg: Config, key: str) -> Dataset:
+def _built(cfg: Config, part: ConfigDict) -> Dataset:
     with scope_of(cfg), quiet():
-        dataset = DATASETS.build(cfg[key].dataset)
+        dataset = DATASETS.build(part)
         if hasattr(dataset, "full_init"):
             dataset.full_init()
     return dataset
 
 
+def _mixed_parts(cfg: Config, key: str) -> list[Finding]:
+    """Whether the datasets of a loader have been refused together for their classes."""
+    try:
+        parts = [_built(cfg, part) for name, part in leaves(cfg).items() if name.startswith(key)]
+    except Exception:  # it is another fault
+        return []
+    return list(mixed_classes(cfg, [part for one in parts for part in unwrapped(one)], key))
+
+
 def _unreadable(cfg: Config, key: str, failure: Exception) -> Finding:
     parts = [part for name, part in leaves(cfg).items() if name.startswith(key)]
-    where = next(filter(None, (p.get("ann_file") or p.get("data_root") for p in parts)), "the data")
+    place = next(filter(None, (p.get("ann_file") or p.get("data_root") for p in parts)), "the data")
     if "need at least one array" in str(failure):  # how numpy finds an empty list
-        return error(key, f"{where} ({key}) has no image with an object. {_LOOK}")
-    return error(f"{key}.dataset", f"{where} ({key}) cannot be read: {explain(failure)}")
+        return error(key, f"{place} ({key}) has no image with an object. {_LOOK}")
+    return error(f"{key}.dataset", f"{place} ({key}) cannot be read: {explain(failure)}")
 
 
-def _problem(dataset: BaseDataset) -> str | None:
+def _problem(dataset: BaseDataset, alone: bool) -> str | None:
     """What makes a dataset useless, if anything."""
     file = None if getattr(dataset, "backend_args", None) else dataset.ann_file
     problem = None
     if str(file).endswith(".json") and hasattr(dataset, "cat_ids"):
-        problem = _wrong_categories(dataset)
+        problem = wrong_categories(dataset, alone)
     if not problem and not len(dataset):
         problem = f"has no image. {_LOOK}"
     return problem or (_missing_images(dataset) if file else None)
-
-
-def _wrong_categories(dataset: BaseDataset) -> str | None:
-    """MMDetection numbers the categories in the file's order and takes those it knows."""
-    wanted = list(dataset.metainfo["classes"])
-    standard = type(dataset).METAINFO.get("classes")
-    if len(dataset.cat_ids) == len(wanted) and tuple(wanted) == standard:
-        return None  # COCO as it is published, without reading its half gigabyte again
-    categories = json.loads(Path(dataset.ann_file).read_text()).get("categories", [])
-    names = [category["name"] for category in categories]
-    absent = [name for name in wanted if name not in names]
-    change = "--cfg-options \"classes=['" + "','".join(names) + "']\""
-    if absent:
-        return (
-            f"has no category {', '.join(map(repr, absent[:_SHOWN]))}, which the config's "
-            f"classes name; it has {', '.join(map(repr, names[:_SHOWN])) or 'none'}. Take these "
-            f"with {change}"
-        )
-    if [name for name in names if name in wanted] != wanted:
-        return (
-            f"has its categories in another order than the config's classes, by which "
-            f"MMDetection would name them wrongly. Take its own: {change}"
-        )
-    return None
 
 
 def _without_objects(dataset: BaseDataset) -> bool:

@@ -1,0 +1,65 @@
+"""A folder that one training at a time writes into."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from .errors import UserError
+from .files import fcntl
+from .launcher import is_main_process
+
+_NAME = ".training"
+
+
+@contextlib.contextmanager
+def claimed(folder: str | Path) -> Iterator[None]:
+    """Have a folder, made if need be, for this training alone; its first process holds the lock.
+
+    The lock is one of fcntl's. One of flock's, which filelock takes, is handed on to the workers
+    of data loaders: they outlive a killed training by seconds, and would block its restart.
+    Where a file system has no such locks, a line says so.
+
+    Raises:
+        UserError: another training has it, or it cannot be written.
+    """
+    if not is_main_process() or fcntl is None:
+        yield
+        return
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        # it stays when the training ends: a file that is removed could be locked twice
+        stream = Path(folder, _NAME).open("a+", encoding="utf-8")  # noqa: SIM115
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror or error}") from error
+    with stream:
+        _lock(stream, folder)
+        yield
+
+
+def _lock(stream: TextIO, folder: str | Path) -> None:
+    assert fcntl is not None
+    try:
+        fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        stream.seek(0)
+        owner = stream.read() or "which has just started"
+        raise UserError(
+            f"{folder} is in use by another training, {owner}: the two would delete each other's "
+            f"checkpoints. Wait for its end, or set another folder with --work-dir"
+        ) from None
+    except OSError as error:
+        reason = error.strerror or error
+        print(
+            f"warning: {folder} cannot be locked ({reason}): start no other training in it",
+            file=sys.stderr,
+        )
+    else:
+        stream.truncate(0)
+        stream.write(f"process {os.getpid()} on {platform.node()}")
+        stream.flush()
