@@ -11,7 +11,7 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.errors import UserError, printable
 
 from .arguments import add_trust_argument
 
@@ -82,4 +82,4 @@ def run(args: argparse.Namespace) -> None:
         write_whole(path.with_suffix(".md"), card.encode())
     except OSError as error:
         raise UserError(f"--out: {error}") from error
-    print(f"{path}\n{path.with_suffix('.md')}")
+    print(printable(path), printable(path.with_suffix(".md")), sep="\n")

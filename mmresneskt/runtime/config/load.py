@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from ..errors import UserError
+from ..errors import UserError, explain
 from .datasets import PARTS, dataloaders, leaves
 from .installed import find_config
 from .tree import nodes
@@ -32,7 +32,7 @@ def load_config(
     try:
         cfg = Config.fromfile(path)
     except Exception as error:  # a config is Python: anything can go wrong in it
-        raise UserError(f"config {filename} cannot be read: {error}") from error
+        raise UserError(f"config {filename} cannot be read: {explain(error)}") from error
     if change:
         cfg = change(cfg)
     options = options or {}
@@ -41,7 +41,9 @@ def load_config(
     try:
         cfg.merge_from_dict(options)
     except Exception as error:  # mmengine asserts and indexes its way through the keys
-        raise UserError(f"--cfg-options cannot be applied to {filename}: {error}") from error
+        raise UserError(
+            f"--cfg-options cannot be applied to {filename}: {explain(error)}"
+        ) from error
     if "data_root" in options:
         for part in (*dataloaders(cfg).values(), *_evaluators(cfg)):
             for old in roots:
