@@ -134,6 +134,9 @@ def _detect(trained: Trained, data: list[dict]) -> list[InstanceData]:
 
 def _entries(number: int, image: Path, boxes: InstanceData, meta: dict) -> list[dict]:
     ids = meta.get("cat_ids")
+    most = max(boxes.labels.tolist(), default=0)
+    if ids and most >= len(ids):
+        raise UserError(f"the metainfo has {len(ids)} cat_ids, and the model finds class {most}")
     return [
         dict(
             image_id=number,

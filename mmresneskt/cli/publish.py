@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
 
     trust(args.trust_checkpoint)
     checkpoint = read_checkpoint(args.checkpoint)
-    meta = dataset_meta(checkpoint)
+    meta = dataset_meta(checkpoint, args.checkpoint)
     try:
         weights, averaged = published_weights(checkpoint)
         content = published_bytes(weights, meta, args.format)

@@ -177,6 +177,28 @@ def test_names_and_ids_of_the_classes(meta, name, ids, tmp_path, monkeypatch, we
     assert not (tmp_path / "data").exists()  # no dataset was made for its names
 
 
+@pytest.mark.parametrize(
+    ("meta", "text"),
+    [
+        (dict(classes=5), r"checkpoint w\.pth: .* classes: 5 is not allowed"),
+        (dict(classes="abc"), "classes: 'abc' is not allowed"),
+        (dict(classes=[["a"]] * 10), "classes: .* is not allowed"),
+        (dict(classes=CLASSES, cat_ids=5), "cat_ids: 5 is not allowed"),
+        (dict(classes=CLASSES, cat_ids={1: 2}), "cat_ids: {1: 2} is not allowed"),
+        (dict(classes=CLASSES, cat_ids=torch.arange(9)), "9 cat_ids for 10 classes"),
+        (dict(classes=CLASSES[:1], cat_ids=[7]), "has 1 cat_ids, and the model finds class "),
+    ],
+)
+def test_names_and_ids_that_are_none(meta, text, tmp_path, monkeypatch, weights):
+    cv2.imwrite(str(tmp_path / "x.png"), scene())
+    document = torch.load(weights, weights_only=True)
+    document["meta"]["dataset_meta"] = meta
+    torch.save(document, tmp_path / "w.pth")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=text):
+        run(tmp_path, "w.pth", *TINY)
+
+
 def test_classes_of_a_voc_folder_come_from_the_checkpoint(tmp_path):
     options = {"model.roi_head.bbox_head.num_classes": 2}
     weights = save_model(tmp_path / "w.pth", VOC, dict(classes=["cat", "dog"]), **options)

@@ -52,8 +52,8 @@ def load_file(filename: str | Path, map_location: MapLocation = None) -> dict:
         loaded = _load(file, path, map_location)
     if not isinstance(loaded, dict):
         raise CheckpointError(f"{filename} holds a {type(loaded).__name__}, not weights by name")
-    state = loaded.get("state_dict")
-    if state is not None and not isinstance(state, dict):
+    state = loaded.get("state_dict", loaded)
+    if not isinstance(state, dict):
         raise CheckpointError(f"{filename}: its state_dict is a {type(state).__name__}")
     try:
         went = keep_known(loaded)

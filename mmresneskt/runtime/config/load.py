@@ -8,7 +8,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from ..errors import UserError, explain
-from .datasets import PARTS, dataloaders, leaves
+from .datasets import PARTS, check_classes, dataloaders, leaves
 from .installed import find_config
 from .tree import nodes
 
@@ -26,7 +26,8 @@ def load_config(
         change: what happens to it before the options, such as a swap of the backbone.
 
     Raises:
-        UserError: no such file, one that cannot be read, or what ``change`` raises.
+        UserError: no such file, one that cannot be read, what ``change`` raises, or classes that
+            are no list of names.
     """
     path = find_config(filename)
     try:
@@ -44,6 +45,7 @@ def load_config(
         raise UserError(
             f"--cfg-options cannot be applied to {filename}: {explain(error)}"
         ) from error
+    check_classes(cfg)
     if "data_root" in options:
         for part in (*dataloaders(cfg).values(), *_evaluators(cfg)):
             for old in roots:

@@ -75,6 +75,12 @@ def test_a_file_that_is_no_checkpoint_is_an_error(content, tmp_path):
         checkpoint.load_file(tmp_path / "missing.pth")
 
 
+def test_weights_that_are_none(tmp_path):
+    torch.save(dict(state_dict=None), tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match=r"x\.pth: its state_dict is a NoneType"):
+        checkpoint.load_file(tmp_path / "x.pth")
+
+
 @pytest.fixture
 def server(tmp_path):
     folder = tmp_path / "served"
