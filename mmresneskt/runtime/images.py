@@ -71,7 +71,7 @@ def picture_files(images: Sequence[Path], folder: Path) -> list[Path]:
     originals = {os.path.realpath(image) for image in images}
     for picture in pictures:
         if os.path.realpath(picture) in originals:
-            raise UserError(f"--out {folder} would replace {picture}: give another folder")
+            raise UserError(f"pictures in {folder} would replace {picture}: give another folder")
     return pictures
 
 
