@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmengine.config import Config
 
+from ..errors import printable
 from ..launcher import is_main_process, started_again
 from . import newest_valid, require
 
@@ -32,7 +33,7 @@ def set_resume(cfg: Config, asked: str | None) -> None:
         if is_main_process():
             for reason in skipped:
                 print(f"skipped: {reason}")
-            print(f"going on from {path}")
+            print(printable(f"going on from {path}"))
     elif asked not in (None, "auto"):
         path, meta = asked, require(asked)
     else:
