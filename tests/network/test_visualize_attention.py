@@ -149,6 +149,13 @@ def test_padding_has_no_part_in_the_picture(folder, detector, monkeypatch):
     assert len(titles) == 5
 
 
+def test_a_name_is_text_and_no_formula(folder, detector):
+    name = folder / "$\\frac$\n.png"
+    name.write_bytes((folder / "x.png").read_bytes())
+    assert draw_spatial_attention(detector, name).shape[2] == 3
+    name.unlink()
+
+
 def test_the_tool_draws_every_image(folder):
     cv2.imwrite(str(folder / "y.jpg"), scene(3, 100, 300))
     arguments = ["x.png", "y.jpg", "w.pth", "--config", PARCELS, "--checkpoint", "w.pth"]
