@@ -9,15 +9,24 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import os
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator
 from types import ModuleType
+from typing import NoReturn
 
 from mmresneskt import __version__
-from mmresneskt.runtime.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError, did_you_mean
+from mmresneskt.runtime.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    UserError,
+    did_you_mean,
+    printable,
+)
 from mmresneskt.runtime.launcher import give_up
+from mmresneskt.runtime.limits import MAX_PIXELS
 
 COMMANDS = (
     "train",
@@ -88,7 +97,7 @@ def call(name: str, argv: list[str], program: str | None = None) -> None:
     if name not in COMMANDS:
         raise UserError(f"there is no command {name!r}.{did_you_mean(name, COMMANDS)}")
     command = _module(name)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=program or f"mmresneskt {name}",
         description=command.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -96,11 +105,18 @@ def call(name: str, argv: list[str], program: str | None = None) -> None:
     command.add_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(argv)
+    # OpenCV's own bound is six times that; it reads this when it is loaded
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
     try:
         importlib.import_module("mmresneskt.registration")
     except ImportError as error:
         raise UserError(str(error)) from error
     command.run(args)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))  # a shell's pattern brings names of files
 
 
 def _module(name: str) -> ModuleType:

@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.errors import UserError, printable
 
 from .arguments import add_trained_arguments
 
@@ -25,17 +25,17 @@ def run(args: argparse.Namespace) -> None:
     """Draw one picture for each image.
 
     Raises:
-        UserError: there is no image that can be read, the config, the checkpoint or the
-            device is not as it should be, or the backbone has no spatial attention.
+        UserError: there is an image that cannot be used (the others are done), the config, the
+            checkpoint or the device is not as it should be, or the backbone has no spatial
+            attention.
     """
     from mmengine import ProgressBar
 
     from mmresneskt.network.attention_picture import draw_spatial_attention
+    from mmresneskt.runtime.decoding import CorruptImage
     from mmresneskt.runtime.images import (
-        CorruptImage,
         find_images,
         picture_files,
-        read_image,
         report_skipped,
         write_picture,
     )
@@ -49,16 +49,14 @@ def run(args: argparse.Namespace) -> None:
     bar = ProgressBar(len(images), file=sys.stdout)
     for image, picture in zip(images, pictures):
         try:
-            read_image(image)
+            drawn = draw_spatial_attention(model, image)
         except CorruptImage as error:
             skipped[image] = str(error)
+        except ValueError as error:
+            raise UserError(str(error)) from error
         else:
-            try:
-                drawn = draw_spatial_attention(model, image)
-            except ValueError as error:
-                raise UserError(str(error)) from error
             write_picture(picture, drawn)
         bar.update()
     print()
+    print(printable(f"{len(images) - len(skipped)} pictures: {args.out}"))
     report_skipped(skipped, len(images))
-    print(f"{len(images) - len(skipped)} pictures: {args.out}")

@@ -11,7 +11,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from mmresneskt.runtime.errors import EXIT_USAGE, UserError
+from mmresneskt.runtime.errors import EXIT_USAGE, UserError, printable
 
 from .arguments import add_config_arguments, add_trust_argument
 
@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> None:
                 if finding.level == level:
                     print(f"{level}: {finding}")
         warnings = sum(finding.level == "warning" for finding in findings)
-        print(f"{args.config}: {_count(len(errors), 'error')}, {_count(warnings, 'warning')}")
+        counts = f"{_count(len(errors), 'error')}, {_count(warnings, 'warning')}"
+        print(printable(f"{args.config}: {counts}"))
     if errors:
         sys.exit(EXIT_USAGE)
 

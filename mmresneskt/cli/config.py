@@ -12,7 +12,7 @@ from mmresneskt.data.classes import set_classes
 from mmresneskt.network.swap.swap_backbone import swap_backbone
 from mmresneskt.runtime.checkpoint import trust
 from mmresneskt.runtime.config.load import default_work_dir, load_config
-from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.errors import UserError, explain
 from mmresneskt.runtime.launcher import is_main_process
 from mmresneskt.runtime.runner import set_loader_defaults
 
@@ -43,7 +43,7 @@ def options(args: argparse.Namespace) -> dict:
         return parser.parse_args(["--cfg-options", *args.cfg_options]).cfg_options
     except Exception as error:  # it asserts and splits its way through brackets
         text = " ".join(args.cfg_options)
-        raise UserError(f"--cfg-options {text}: not KEY=VALUE ({error})") from error
+        raise UserError(f"--cfg-options {text}: not KEY=VALUE ({explain(error)})") from error
 
 
 def configure(args: argparse.Namespace) -> Config:
@@ -67,7 +67,7 @@ def _swap(cfg: Config, args: argparse.Namespace) -> Config:
     try:
         swapped = swap_backbone(cfg, args.backbone)
     except ValueError as error:
-        raise UserError(f"--backbone {args.backbone}: {args.config}: {error}") from error
+        raise UserError(f"--backbone {args.backbone}: {args.config}: {explain(error)}") from error
     if is_main_process():
         print(f"--backbone {args.backbone} changes in {args.config}:")
         print(Config.diff(cfg, swapped))

@@ -90,7 +90,7 @@ def _load(args: argparse.Namespace) -> tuple[nn.Module, dict[str, str]]:
     meta: dict = {}
     if args.checkpoint:
         checkpoint = read_checkpoint(args.checkpoint)
-        meta = dataset_meta(checkpoint)
+        meta = dataset_meta(checkpoint, args.checkpoint)
         set_trained_classes(cfg, meta.get("classes"))
     model = build_model(cfg, args.config)
     if args.checkpoint:

@@ -19,11 +19,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.errors import UserError, explain, printable
 
 from .arguments import add_trained_arguments, positive
 
 if TYPE_CHECKING:
+    import numpy as np
     from mmengine.structures import InstanceData
 
     from .trained import Trained
@@ -46,22 +47,13 @@ def run(args: argparse.Namespace) -> None:
     """Predict, draw, and write the results.
 
     Raises:
-        UserError: there is no image that can be read, the config, the checkpoint or the
-            device is not as it should be, or the results cannot be written.
+        UserError: there is an image that cannot be used (the others are done), the config, the
+            checkpoint or the device is not as it should be, or the results cannot be written.
     """
     from mmdet.models import BaseDetector
     from mmengine import ProgressBar
 
-    from mmresneskt.runtime.files import write_whole
-    from mmresneskt.runtime.images import (
-        CorruptImage,
-        find_images,
-        picture_files,
-        read_image,
-        report_skipped,
-        write_picture,
-    )
-    from mmresneskt.runtime.pictures.boxes import draw_boxes
+    from mmresneskt.runtime.images import find_images, picture_files, report_skipped
 
     from .trained import Trained
 
@@ -71,41 +63,68 @@ def run(args: argparse.Namespace) -> None:
     trained = Trained(args, BaseDetector, "detector of MMDetection")
     results: list[dict] = []
     skipped: dict[Path, str] = {}
+    done = 0
     bar = ProgressBar(len(images), file=sys.stdout)
-    for start in range(0, len(images), args.batch_size):
-        numbers = range(start, min(start + args.batch_size, len(images)))
-        batch = {}
-        for number in numbers:
-            try:
-                batch[number] = read_image(images[number])
-            except CorruptImage as error:
-                skipped[images[number]] = str(error)
-        found = _detect(trained, {n: images[n] for n in batch}) if batch else []
-        for (number, image), boxes in zip(batch.items(), found):
-            results += _entries(number, images[number], boxes, trained.dataset_meta)
-            shown = boxes[boxes.scores >= args.score_thr]
-            labels = [_name(label, trained.dataset_meta) for label in shown.labels.tolist()]
-            texts = [f"{name} {score:.2f}" for name, score in zip(labels, shown.scores.tolist())]
-            picture = draw_boxes(image[..., ::-1], shown.bboxes, shown.labels, texts)
-            write_picture(pictures[number], picture)
-        bar.update(len(numbers))
-    print()
-    report_skipped(skipped, len(images))
     try:
-        write_whole(folder / RESULTS, json.dumps(results).encode())
+        for start in range(0, len(images), args.batch_size):
+            numbers = range(start, min(start + args.batch_size, len(images)))
+            batch = {n: _read(trained, n, images[n], skipped) for n in numbers}
+            whole = {number: read for number, read in batch.items() if read}
+            found = _detect(trained, [data for _, data in whole.values()]) if whole else []
+            for (number, (image, _)), boxes in zip(whole.items(), found):
+                results += _entries(number, images[number], boxes, trained.dataset_meta)
+                _draw(pictures[number], image, boxes[boxes.scores >= args.score_thr], trained)
+                done += 1
+            bar.update(len(numbers))
+        print()
+    finally:  # whatever ends the run, what is done is kept
+        if done:
+            _write(folder / RESULTS, results)
+    if done:
+        print(printable(f"{len(results)} boxes in {done} images: {folder / RESULTS}"))
+        drawn = sum(entry["score"] >= args.score_thr for entry in results)
+        shown = f"pictures, with the {drawn} boxes of score {args.score_thr} or more: {folder}"
+        print(printable(shown))
+    report_skipped(skipped, len(images))
+
+
+def _read(
+    trained: Trained, number: int, image: Path, skipped: dict[Path, str]
+) -> tuple[np.ndarray, dict] | None:
+    """An image (H, W, 3), BGR, and what the pipeline makes of it; or why not, in ``skipped``."""
+    from mmresneskt.runtime.decoding import read_image
+
+    try:
+        return read_image(image), trained.pipeline(dict(img_path=str(image), img_id=number))
+    except Exception as error:  # of a decoder, of a transform that an odd size is too much for
+        skipped[image] = explain(error)
+        return None
+
+
+def _write(file: Path, results: list[dict]) -> None:
+    from mmresneskt.runtime.files import write_whole
+
+    try:
+        write_whole(file, json.dumps(results).encode())
     except OSError as error:
         raise UserError(f"--out: {error}") from error
-    print(f"{len(results)} boxes in {len(images) - len(skipped)} images: {folder / RESULTS}")
-    drawn = sum(entry["score"] >= args.score_thr for entry in results)
-    print(f"pictures, with the {drawn} boxes of score {args.score_thr} or more: {folder}")
 
 
-def _detect(trained: Trained, images: dict[int, Path]) -> list[InstanceData]:
+def _draw(file: Path, image: np.ndarray, boxes: InstanceData, trained: Trained) -> None:
+    """Write a picture of an image (H, W, 3), BGR, with its boxes."""
+    from mmresneskt.runtime.images import write_picture
+    from mmresneskt.runtime.pictures.boxes import draw_boxes
+
+    names = [_name(label, trained.dataset_meta) for label in boxes.labels.tolist()]
+    texts = [f"{name} {score:.2f}" for name, score in zip(names, boxes.scores.tolist())]
+    write_picture(file, draw_boxes(image[..., ::-1], boxes.bboxes, boxes.labels, texts))
+
+
+def _detect(trained: Trained, data: list[dict]) -> list[InstanceData]:
     """The boxes of each image, in its own pixels, the most certain first."""
     import torch
     from mmengine.dataset import pseudo_collate
 
-    data = [trained.pipeline(dict(img_path=str(p), img_id=n)) for n, p in images.items()]
     with torch.no_grad():
         samples = trained.model.test_step(pseudo_collate(data))
     if any("bboxes" not in sample.get("pred_instances", ()) for sample in samples):
@@ -115,6 +134,9 @@ def _detect(trained: Trained, images: dict[int, Path]) -> list[InstanceData]:
 
 def _entries(number: int, image: Path, boxes: InstanceData, meta: dict) -> list[dict]:
     ids = meta.get("cat_ids")
+    most = max(boxes.labels.tolist(), default=0)
+    if ids and most >= len(ids):
+        raise UserError(f"the metainfo has {len(ids)} cat_ids, and the model finds class {most}")
     return [
         dict(
             image_id=number,

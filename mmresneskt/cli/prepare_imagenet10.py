@@ -13,7 +13,7 @@ import errno
 import time
 from pathlib import Path
 
-from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.errors import UserError, printable
 
 from .arguments import at_least
 
@@ -103,9 +103,9 @@ def run(args: argparse.Namespace) -> None:
         wrong = wrong_counts(images)
         if wrong and not args.allow_other_counts:
             raise UserError(
-                f"{images.base} has not the images that ImageNet-1K has:"
-                + "".join(f"\n  {line}" for line in wrong)
-                + "\nget the missing ones, or go on with what is there: --allow-other-counts"
+                f"{images.base} has not the images that ImageNet-1K has:",
+                *(f"  {line}" for line in wrong),
+                "get the missing ones, or go on with what is there: --allow-other-counts",
             )
         base, target = images.base.resolve(), out.resolve()
         _check_apart(target, base, args)
@@ -132,7 +132,7 @@ def run(args: argparse.Namespace) -> None:
     for line in wrong:
         print(f"not the original's count: {line}")
     for source, why in made.corrupt.items():
-        print(f"corrupt, left out with its copies: {source}: {why}")
+        print(printable(f"corrupt, left out with its copies: {source}: {why}"))
 
 
 def _check_apart(target: Path, base: Path, args: argparse.Namespace) -> None:

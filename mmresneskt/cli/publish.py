@@ -11,7 +11,7 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.errors import UserError, printable
 
 from .arguments import add_trust_argument
 
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
 
     trust(args.trust_checkpoint)
     checkpoint = read_checkpoint(args.checkpoint)
-    meta = dataset_meta(checkpoint)
+    meta = dataset_meta(checkpoint, args.checkpoint)
     try:
         weights, averaged = published_weights(checkpoint)
         content = published_bytes(weights, meta, args.format)
@@ -82,4 +82,4 @@ def run(args: argparse.Namespace) -> None:
         write_whole(path.with_suffix(".md"), card.encode())
     except OSError as error:
         raise UserError(f"--out: {error}") from error
-    print(f"{path}\n{path.with_suffix('.md')}")
+    print(printable(path), printable(path.with_suffix(".md")), sep="\n")

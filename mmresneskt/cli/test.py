@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> None:
     """
     from mmresneskt.data.embedded import embedded
     from mmresneskt.runtime.broken_images import guard_images
+    from mmresneskt.runtime.pictures.files_hook import PictureFilesHook
     from mmresneskt.runtime.preflight import missing_data, report, wrong_channels
     from mmresneskt.runtime.runner import build_runner, run_checked
 
@@ -37,13 +38,16 @@ def run(args: argparse.Namespace) -> None:
 
     cfg = configure(args)
     cfg.load_from = args.checkpoint
-    if args.show_dir:
-        _draw_into(cfg, args.show_dir)
+    shown = Path(args.show_dir).resolve() if args.show_dir else None
+    if shown:
+        _draw_into(cfg, str(shown))  # resolved, else it would land inside the work folder
     if args.out:
         _dump_into(cfg, args.out)
     report([*missing_data(cfg, ("test",), instead=embedded(cfg)), *wrong_channels(cfg)])
     runner = build_runner(cfg)
     guard_images(runner)
+    if shown:
+        runner.register_hook(PictureFilesHook(shown))
     _try_weights(runner, args)
     run_checked(runner, "test")
 
@@ -70,9 +74,8 @@ def _draw_into(cfg: Config, folder: str) -> None:
     hook = cfg.default_hooks.get("visualization")
     if hook is None:
         raise UserError("--show-dir: the config has no default_hooks.visualization")
-    folder = str(Path(folder).resolve())  # else it would land inside the work folder
     if cfg.get("default_scope") == "mmpretrain":
-        hook.update(enable=True, out_dir=folder)
+        hook.update(enable=True, out_dir=folder, interval=1)
     else:
         hook.update(draw=True, test_out_dir=folder)
 

@@ -49,7 +49,7 @@ class Trained:
         trust(args.trust_checkpoint)
         cfg = load(args)
         checkpoint = read_checkpoint(args.checkpoint)
-        meta = dataset_meta(checkpoint)
+        meta = dataset_meta(checkpoint, args.checkpoint)
         set_trained_classes(cfg, meta.get("classes"))
         self.pipeline = pipeline(cfg, args.config)
         init_default_scope(cfg.get("default_scope", "mmdet"))  # for what the model looks up later

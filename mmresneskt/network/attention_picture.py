@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmresneskt.runtime.errors import printable
+
 from .attention_maps import BlockAttention, attend
 
 _MAP = "turbo"
@@ -47,7 +49,8 @@ def draw_spatial_attention(model: BaseModel, image: str | Path) -> np.ndarray:
     ratios = dict(height_ratios=[size[1] - 1.9, 1])
     axes = figure.subplots(2, columns, squeeze=False, gridspec_kw=ratios)
     axes[0, 0].imshow(shown)
-    axes[0, 0].set_title(f"{Path(image).name}\nas the network sees it", fontsize=10)
+    name = printable(Path(image).name)
+    axes[0, 0].set_title(f"{name}\nas the network sees it", fontsize=10, parse_math=False)
     note = "above: factor of each position\n(1: unchanged), own scale each\n"
     axes[1, 0].text(0, 0.5, f"{note}right: weight of each kernel size", fontsize=9, va="center")
     grey = cv2.cvtColor(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)

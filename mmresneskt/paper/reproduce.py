@@ -51,7 +51,9 @@ def reproduce(args: argparse.Namespace) -> None:
     parts, known = ["train", table.EVALUATED_ON], {}
     if given:  # who evaluates a checkpoint need not have the data that it was trained on
         parts.remove("train")
-        known["classes"] = dataset_meta(read_checkpoint(args.checkpoint)).get("classes")
+        known["classes"] = dataset_meta(read_checkpoint(args.checkpoint), args.checkpoint).get(
+            "classes"
+        )
     configs = {}
     for row in rows:
         cfg = table.run_config(row, recipe, args.epochs, args.data, args.amp, **known)

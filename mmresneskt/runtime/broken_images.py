@@ -16,14 +16,14 @@ from typing import Any
 
 from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import BaseDataset, Compose
-from mmengine.fileio import FileClient, get
+from mmengine.fileio import FileClient, get_file_backend
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
 
-from .errors import UserError
+from .decoding import CorruptImage, decode_image, read_stored
+from .errors import UserError, printable
 from .files import locked
-from .images import CorruptImage, decode_image
 from .launcher import is_main_process
 
 LIST = "broken_images.jsonl"
@@ -180,7 +180,7 @@ class TellSkippedHook(Hook):
         with locked(self._file) as stream:
             stream.seek(self._told)
             for entry in map(json.loads, stream):
-                runner.logger.warning(f"skipped {entry['path']}: {entry['why']}")
+                runner.logger.warning(printable(f"skipped {entry['path']}: {entry['why']}"))
             self._told = stream.tell()
 
     def after_train(self, runner: Runner) -> None:
@@ -196,8 +196,12 @@ class TellSkippedHook(Hook):
             )
 
 
-class _Broken(Exception):
-    """Path of an image, and why it cannot be used."""
+class _Broken(CorruptImage):
+    """Why an image cannot be used, and its path."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(why)
+        self.path = path
 
 
 class _GuardedPipeline(Compose):
@@ -205,7 +209,7 @@ class _GuardedPipeline(Compose):
 
     def __init__(self, pipeline: Compose, skips: Skips | None) -> None:
         super().__init__(None)
-        self.transforms = _guarded(pipeline.transforms)
+        self.transforms = guarded(pipeline.transforms)
         self._skips = skips
 
     def __call__(self, data: dict) -> dict | None:
@@ -213,7 +217,7 @@ class _GuardedPipeline(Compose):
         try:
             return super().__call__(data)
         except _Broken as broken:
-            path, why = broken.args
+            path, why = broken.path, str(broken)
         if self._skips is None:
             raise UnusableImage(
                 f"{path} cannot be used: {why}. Without it the evaluation could not be compared "
@@ -247,22 +251,28 @@ class _GuardedLoad(LoadImageFromFile):
 
     def _read(self, path: str) -> bytes:
         if self.file_client_args is not None:
-            return FileClient.infer_client(self.file_client_args, path).get(path)
-        return get(path, backend_args=self.backend_args)
+            return read_stored(FileClient.infer_client(self.file_client_args, path).client, path)
+        arguments = self.backend_args
+        return read_stored(
+            get_file_backend(path, backend_args=arguments, enable_singleton=True), path
+        )
 
 
-def _guarded(node: Any) -> Any:
-    """``node`` with every plain LoadImageFromFile in it replaced, in lists and in wrappers."""
+def guarded(node: Any) -> Any:
+    """``node`` with every plain LoadImageFromFile in it replaced, in lists and in wrappers.
+
+    What takes its place raises CorruptImage for an image that it does not take.
+    """
     if type(node) is LoadImageFromFile:
         return _GuardedLoad(node)
     if isinstance(node, list):
-        return [_guarded(item) for item in node]
+        return [guarded(item) for item in node]
     if isinstance(node, tuple) and type(node) is tuple:
-        return tuple(_guarded(item) for item in node)
+        return tuple(guarded(item) for item in node)
     for name in ("transforms", "branch_pipelines"):
         inner = getattr(node, name, None)
         if isinstance(inner, (list, Compose)):
-            setattr(node, name, _guarded(inner))
+            setattr(node, name, guarded(inner))
         elif isinstance(inner, dict):
-            setattr(node, name, {key: _guarded(item) for key, item in inner.items()})
+            setattr(node, name, {key: guarded(item) for key, item in inner.items()})
     return node

@@ -50,10 +50,10 @@ def decided(decide: Callable[[], _Value]) -> _Value:
         try:
             found[0] = decide()
         except UserError as error:
-            found[1] = str(error)
+            found[1] = error.args
     broadcast_object_list(found)
     if found[1] is not None:
-        raise UserError(found[1])
+        raise UserError(*found[1])
     return found[0]
 
 

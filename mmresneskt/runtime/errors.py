@@ -11,8 +11,27 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 
+def printable(text: object) -> str:
+    """A text as one line that commands no terminal: by its code what is no visible character.
+
+    For names of files above all, which may hold line breaks, escape sequences and bytes that
+    are no text.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
 class UserError(Exception):
-    """Something the user can put right; the message says what, where and how."""
+    """Something the user can put right; the message says what, where and how.
+
+    Args:
+        lines: of the message. A name in one cannot make another: see :func:`printable`.
+    """
+
+    def __init__(self, *lines: object) -> None:
+        super().__init__(*map(printable, lines))
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import time
@@ -22,22 +23,36 @@ def write_whole(path: str | Path, data: bytes) -> Path:
     Raises:
         OSError: it cannot be written; the old file stays, and nothing else is left behind.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with drafted(Path(path)) as draft:
         draft.write_bytes(data)
+    return Path(path)
+
+
+@contextlib.contextmanager
+def drafted(path: Path) -> Iterator[Path]:
+    """Another name for a file to be written under, which gets its own where nothing is raised.
+
+    The folder is made if need be. Where something is raised, nothing new is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{draft_name(path.name)}.{os.getpid()}")
+    try:
+        yield draft
         replace(draft, path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    return path
+
+
+def draft_name(name: str) -> str:
+    """How the names of a file's drafts begin: no longer for a long name than for a short one."""
+    return f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
 
 
 def remove_drafts(path: str | Path) -> None:
-    """Remove what killed processes have left of :func:`write_whole`; none may be at it."""
+    """Remove what killed processes have left of :func:`drafted`; none may be at it."""
     path = Path(path)
-    for draft in path.parent.glob(f".{path.name}.[0-9]*"):
+    for draft in path.parent.glob(f"{draft_name(path.name)}.[0-9]*"):
         draft.unlink(missing_ok=True)
 
 
@@ -45,7 +60,8 @@ def replace(draft: Path, path: Path) -> None:
     """Give a finished file or folder its name, once its content is on the disk.
 
     Without the order "content, name, folder" a machine that loses power can be left with the
-    new name on an empty file. A folder in the way is removed first: it cannot be replaced.
+    new name on an empty file. A folder in the way of a folder is removed first: it cannot be
+    replaced. One in the way of a file stays.
 
     Raises:
         OSError: it cannot be done; ``path`` is what it was, unless it is a folder.
@@ -53,7 +69,7 @@ def replace(draft: Path, path: Path) -> None:
     parts = [p for p in draft.rglob("*") if p.is_file()] if draft.is_dir() else [draft]
     for part in parts:
         _sync(part)
-    if path.is_dir():
+    if draft.is_dir() and path.is_dir():
         shutil.rmtree(path)
     os.replace(draft, path)
     _sync(path.parent)

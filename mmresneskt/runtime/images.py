@@ -1,103 +1,26 @@
-"""Images: which a command line names, whether they are whole, and how pictures are written.
-
-OpenCV fills what is missing of a truncated JPEG with grey and says nothing, and allocates
-whatever size a header names.
-"""
+"""Images: which a command line names, and how pictures of them are written."""
 
 from __future__ import annotations
 
 import glob
-import io
+import itertools
 import os
 import sys
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
-import mmcv
 import numpy as np
-from PIL import Image
 
-from .errors import UserError
+from .errors import UserError, printable
 from .files import write_whole
 
-MAX_PIXELS = 178_956_970
-"""Pillow's own limit, from which on it speaks of a decompression bomb: half a gigabyte of RGB."""
-
-# of formats whose last bytes are known; a JPEG may have a few more behind them
-_ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
-_TAIL = 64
-_JPEG = ("JPEG", "MPO")
-_DENSEST = 1024
-"""Pixels in a byte of JPEG: each block of 64 takes a bit at least."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 """Of the files of a folder that are taken, and in which pictures are written."""
 
-
-class CorruptImage(Exception):
-    """An image that cannot be decoded to its end; the message says why."""
-
-
-def check_image(data: bytes) -> None:
-    """Look at the header and the end of an image file; decode it only where that is not enough.
-
-    Formats that Pillow does not know pass.
-
-    Raises:
-        CorruptImage: it is empty, truncated, or has more than ``MAX_PIXELS``; the message
-            says why.
-    """
-    if not data:
-        raise CorruptImage("the file is empty")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of large images and odd metadata
-        try:
-            image = Image.open(io.BytesIO(data))
-        except Image.UnidentifiedImageError:
-            return
-        except Image.DecompressionBombError as error:
-            raise CorruptImage(_too_large(str(error))) from None
-        except Exception as error:  # decoders of broken files raise nearly anything
-            raise CorruptImage(str(error) or type(error).__name__) from None
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise CorruptImage(_too_large(f"{width}x{height} pixels"))
-        if image.format in _JPEG and width * height > _DENSEST * len(data):
-            raise CorruptImage(f"{width}x{height} pixels cannot be in {len(data):,} bytes")
-        end = _ENDS.get(image.format or "")
-        if end is not None and end in data[-_TAIL:]:
-            return
-        try:
-            image.load()
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise CorruptImage(str(error) or type(error).__name__) from None
-
-
-def decode_image(data: bytes, flag: str = "color", backend: str | None = None) -> np.ndarray:
-    """``mmcv.imfrombytes`` of a whole image of a sensible size.
-
-    Returns:
-        (H, W, 3) BGR for ``flag="color"``, with the orientation that EXIF names applied.
-
-    Raises:
-        CorruptImage: see :func:`check_image`, or the decoder fails.
-    """
-    check_image(data)
-    try:
-        image = mmcv.imfrombytes(data, flag=flag, backend=backend)
-    except (cv2.error, OSError, ValueError, SyntaxError) as error:
-        raise CorruptImage(" ".join(str(error).split())) from None
-    if image is None:
-        raise CorruptImage("not an image that OpenCV can read")
-    return image
-
-
-def _too_large(size: str) -> str:
-    return f"{size}: over {MAX_PIXELS:,} pixels it is taken for a decompression bomb"
+_LONGEST = 240
+"""Bytes of a name that leave room for a number and an ending."""
 
 
 def find_images(inputs: Iterable[str]) -> list[Path]:
@@ -131,7 +54,8 @@ def picture_files(images: Sequence[Path], folder: Path) -> list[Path]:
     """Where the picture of each image goes: the folder, under the image's own name.
 
     Where two images have the same name, all keep their path below the folder that they
-    share. A name that no picture can be written under (.gif) gets .png behind it.
+    share. A name that no picture can be written under (.gif), or that another picture has,
+    gets .png behind it, and a number where that is another's as well.
 
     Raises:
         UserError: a picture would replace one of the images.
@@ -142,28 +66,22 @@ def picture_files(images: Sequence[Path], folder: Path) -> list[Path]:
         whole = [Path(os.path.abspath(image)) for image in images]
         shared = os.path.commonpath([path.parent for path in whole])
         names = [path.relative_to(shared) for path in whole]
-    names = [n if n.suffix.lower() in SUFFIXES else n.with_name(f"{n.name}.png") for n in names]
-    pictures = [folder / name for name in names]
+    taken = {name for name in names if name.suffix.lower() in SUFFIXES}
+    pictures = [folder / (name if name in taken else _as_png(name, taken)) for name in names]
     originals = {os.path.realpath(image) for image in images}
     for picture in pictures:
         if os.path.realpath(picture) in originals:
-            raise UserError(f"--out {folder} would replace {picture}: give another folder")
+            raise UserError(f"pictures in {folder} would replace {picture}: give another folder")
     return pictures
 
 
-def read_image(path: Path) -> np.ndarray:
-    """An image (H, W, 3), BGR, upright, as the pipelines of the MM libraries read it.
-
-    Grey images and those with an alpha channel have three channels then; 16 bits are
-    reduced to 8.
-
-    Raises:
-        CorruptImage: it cannot be read to its end, or is absurdly large; the message says why.
-    """
-    try:
-        return decode_image(path.read_bytes())
-    except OSError as error:
-        raise CorruptImage(error.strerror or str(error)) from error
+def _as_png(name: Path, taken: set[Path]) -> Path:
+    """A name that is not taken, and is then, in the same folder."""
+    start = os.fsdecode(os.fsencode(name.name)[:_LONGEST])
+    numbers = itertools.chain([""], map("-{}".format, itertools.count(2)))
+    found = next(n for n in (name.with_name(f"{start}{n}.png") for n in numbers) if n not in taken)
+    taken.add(found)
+    return found
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
@@ -180,14 +98,14 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
 
 
 def report_skipped(skipped: dict[Path, str], total: int) -> None:
-    """Name the images that could not be read on stderr, and count them.
+    """Name the images that could not be used on stderr; the others are done.
 
     Raises:
-        UserError: that is all of them.
+        UserError: there are some.
     """
     for image, why in skipped.items():
-        print(f"skipped {image}: {why}", file=sys.stderr)
+        print(printable(f"skipped {image}: {why}"), file=sys.stderr)
     if len(skipped) == total:
         raise UserError(f"none of the {total} images can be read")
     if skipped:
-        print(f"skipped {len(skipped)} of {total} images that cannot be read", file=sys.stderr)
+        raise UserError(f"{len(skipped)} of {total} images cannot be read; the others are done")

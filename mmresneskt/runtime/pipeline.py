@@ -6,9 +6,13 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 
+from .broken_images import guarded
+
 
 def test_pipeline(cfg: Config) -> Compose:
     """The transforms of the config's test images, which take ``dict(img_path=..., img_id=...)``.
+
+    They raise CorruptImage for an image that is not decoded.
 
     Raises:
         ValueError: the config has no test dataset with a pipeline.
@@ -19,4 +23,6 @@ def test_pipeline(cfg: Config) -> Compose:
     if not dataset:
         raise ValueError("the config has no test_dataloader with a pipeline for its images")
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mmdet")):
-        return Compose(dataset["pipeline"])
+        pipeline = Compose(dataset["pipeline"])
+    pipeline.transforms = guarded(pipeline.transforms)
+    return pipeline

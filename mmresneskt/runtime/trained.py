@@ -13,7 +13,7 @@ from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from .building import build
-from .config.datasets import leaves
+from .config.datasets import leaves, plain_list
 from .errors import UserError, explain
 from .pipeline import test_pipeline
 
@@ -32,11 +32,28 @@ def read_checkpoint(filename: str) -> dict:
         raise UserError(explain(error)) from error
 
 
-def dataset_meta(checkpoint: dict) -> dict:
-    """What a checkpoint says about the data of its training; nothing where it does not."""
+def dataset_meta(checkpoint: dict, filename: str) -> dict:
+    """What a checkpoint says about the data of its training; nothing where it does not.
+
+    Raises:
+        UserError: its classes are no list of names, or its ``cat_ids`` none of as many.
+    """
     meta = (checkpoint.get("meta") or {}).get("dataset_meta")
     # MMDetection 2 wrote CLASSES
-    return {str(k).lower(): v for k, v in meta.items()} if isinstance(meta, dict) else {}
+    found = {str(k).lower(): v for k, v in meta.items()} if isinstance(meta, dict) else {}
+    return _checked(found, f"checkpoint {filename}: its meta['dataset_meta']")
+
+
+def _checked(meta: dict, what: str) -> dict:
+    """Of a dataset, with lists in place of arrays."""
+    meta = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in meta.items()}
+    for key in ("classes", "cat_ids"):
+        if meta.get(key) is not None:
+            meta[key] = plain_list(meta[key], f"{what}: {key}")
+    names, ids = meta.get("classes"), meta.get("cat_ids")
+    if names and ids and len(ids) < len(names):
+        raise UserError(f"{what}: {len(ids)} cat_ids for {len(names)} classes")
+    return meta
 
 
 def weights(checkpoint: dict) -> dict[str, torch.Tensor]:
@@ -103,11 +120,17 @@ def load_weights(
 
 
 def meta_of_test_dataset(cfg: Config) -> dict:
+    """The metainfo that the config's test dataset would have.
+
+    Raises:
+        UserError: see :func:`dataset_meta`.
+    """
     dataset = next(d for key, d in leaves(cfg).items() if key.startswith("test_"))
     with DATASETS.switch_scope_and_registry(cfg.get("default_scope", "mmdet")) as registry:
         kind = registry.get(dataset.type)
     # not built: that would read the data, which need not be there
-    return kind._load_metainfo(dataset.get("metainfo")) if kind else {}
+    meta = kind._load_metainfo(dataset.get("metainfo")) if kind else {}
+    return _checked(meta, "the metainfo of the config's test dataset")
 
 
 def to_device(model: nn.Module, device: str | None) -> nn.Module:

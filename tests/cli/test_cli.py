@@ -10,6 +10,7 @@ from mmresneskt.cli import COMMANDS, call, main
 from mmresneskt.runtime import conditions
 from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.launcher import is_main_process
+from mmresneskt.runtime.limits import MAX_PIXELS
 from tests.support.helpers import ROOT, run_tool
 
 HEAVY = ("torch", "mmengine", "mmcv", "mmdet", "numpy", "cv2", "matplotlib")
@@ -40,6 +41,25 @@ def test_scripts_and_modules_are_the_same_command(tmp_path):
         )
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == "error: config missing.py does not exist.\n"
+
+
+def test_opencv_has_the_limit_of_pixels_too(monkeypatch):
+    """It reads it when it is loaded, and some formats' headers may be read in two ways."""
+    monkeypatch.delenv("OPENCV_IO_MAX_IMAGE_PIXELS", raising=False)
+    with pytest.raises(UserError):
+        call("train", ["missing.py"])
+    assert os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] == str(MAX_PIXELS)
+    code = """
+import cv2, numpy
+data = cv2.imencode(".png", numpy.zeros((100, 100), numpy.uint8))[1]
+try:
+    print(cv2.imdecode(data, 1) is None)
+except cv2.error:
+    print(True)
+"""
+    monkeypatch.setenv("OPENCV_IO_MAX_IMAGE_PIXELS", "9999")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "True\n"
 
 
 def test_an_unknown_command_is_named():

@@ -1,6 +1,7 @@
 """tools/predict.py: its boxes are MMDetection's, whatever the images are."""
 
 import json
+import os
 
 import cv2
 import numpy as np
@@ -50,6 +51,7 @@ def predicted(tmp_path_factory, weights):
     image.save(folder / "in/a/turned.jpg", exif=exif)
     (folder / "in/a/broken.jpg").write_bytes(b"no image")
     (folder / "in/a/cut.png").write_bytes((folder / "in/a/x.png").read_bytes()[:4000])
+    os.mkfifo(folder / "in/a/pipe.jpg")
     (folder / "in/a/notes.txt").write_text("no image either")
     arguments = ["in/a", "in/*/x.png", "--config", PARCELS, "--checkpoint", weights]
     arguments += ["--out", "out", "--score-thr", "0.1", *TINY]
@@ -58,7 +60,6 @@ def predicted(tmp_path_factory, weights):
 
 def test_the_boxes_are_those_of_inference_detector(predicted, detector):
     folder, result = predicted
-    assert result.returncode == 0, result.stderr
     entries = json.loads((folder / "out/predictions.json").read_text())
     names = ["alpha.png", "cmyk.jpg", "grey.jpg", "turned.jpg", "x.png"]
     paths = [*(f"in/a/{name}" for name in names), "in/b/x.png"]
@@ -78,7 +79,7 @@ def test_the_boxes_are_those_of_inference_detector(predicted, detector):
         torch.testing.assert_close(boxes, expected.bboxes, atol=1e-3, rtol=1e-4)
     assert len(entries) == total
     assert f"{total} boxes in 6 images" in result.stdout
-    assert "8/8" in result.stdout  # of the progress bar
+    assert "9/9" in result.stdout  # of the progress bar
 
 
 def test_one_picture_for_each_image_under_its_name(predicted):
@@ -98,24 +99,52 @@ def test_unreadable_images_are_skipped_named_and_counted(predicted):
     _, result = predicted
     assert "skipped in/a/broken.jpg: not an image" in result.stderr
     assert "skipped in/a/cut.png: " in result.stderr
-    assert "skipped 2 of 8 images that cannot be read" in result.stderr
+    assert "skipped in/a/pipe.jpg: it is no regular file" in result.stderr
+    assert result.returncode == 2
+    last = result.stderr.splitlines()[-1]
+    assert last == "error: 3 of 9 images cannot be read; the others are done"
     assert "notes.txt" not in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def run(folder, weights, *arguments, config=PARCELS):
     """predict.py in this process; returns its entries."""
-    out = folder / "out"
     command = [str(folder / "*.png"), "--config", config, "--checkpoint", weights]
-    call("predict", [*command, "--out", str(out), "--device", "cpu", *arguments])
-    return json.loads((out / "predictions.json").read_text())
+    call("predict", [*command, "--out", str(folder / "out"), "--device", "cpu", *arguments])
+    return entries_of(folder)
+
+
+def entries_of(folder):
+    return json.loads((folder / "out" / "predictions.json").read_text())
+
+
+def test_what_is_done_is_kept_when_the_run_ends_early(tmp_path, weights, monkeypatch):
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), scene(i))
+    drawn = []
+
+    def draw_two(image, *_):
+        drawn.append(image)
+        if len(drawn) == 3:
+            raise KeyboardInterrupt
+        return image
+
+    monkeypatch.setattr(boxes, "draw_boxes", draw_two)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, weights, *TINY)
+    assert {entry["image_id"] for entry in entries_of(tmp_path)} >= {0, 1}
 
 
 def test_batches_find_the_same(tmp_path, weights):
     for i in range(3):
         cv2.imwrite(str(tmp_path / f"{i}.png"), scene(i))
     (tmp_path / "1b.png").write_bytes(b"broken")
-    one = run(tmp_path, weights, *TINY)
-    two = run(tmp_path, weights, "--batch-size", "2", *TINY)
+    with pytest.raises(UserError, match="1 of 4 images"):
+        run(tmp_path, weights, *TINY)
+    one = entries_of(tmp_path)
+    with pytest.raises(UserError, match="1 of 4 images"):
+        run(tmp_path, weights, "--batch-size", "2", *TINY)
+    two = entries_of(tmp_path)
     assert [e["image_id"] for e in one] == [e["image_id"] for e in two]
     assert {e["image_id"] for e in one} == {0, 1, 3}  # in the order given
     scores = ([e["score"] for e in entries] for entries in (one, two))
@@ -146,6 +175,28 @@ def test_names_and_ids_of_the_classes(meta, name, ids, tmp_path, monkeypatch, we
     assert texts == [f"{names[ids.index(e['category_id'])]} {e['score']:.2f}" for e in entries]
     assert len(texts) > 0
     assert not (tmp_path / "data").exists()  # no dataset was made for its names
+
+
+@pytest.mark.parametrize(
+    ("meta", "text"),
+    [
+        (dict(classes=5), r"checkpoint w\.pth: .* classes: 5 is not allowed"),
+        (dict(classes="abc"), "classes: 'abc' is not allowed"),
+        (dict(classes=[["a"]] * 10), "classes: .* is not allowed"),
+        (dict(classes=CLASSES, cat_ids=5), "cat_ids: 5 is not allowed"),
+        (dict(classes=CLASSES, cat_ids={1: 2}), "cat_ids: {1: 2} is not allowed"),
+        (dict(classes=CLASSES, cat_ids=torch.arange(9)), "9 cat_ids for 10 classes"),
+        (dict(classes=CLASSES[:1], cat_ids=[7]), "has 1 cat_ids, and the model finds class "),
+    ],
+)
+def test_names_and_ids_that_are_none(meta, text, tmp_path, monkeypatch, weights):
+    cv2.imwrite(str(tmp_path / "x.png"), scene())
+    document = torch.load(weights, weights_only=True)
+    document["meta"]["dataset_meta"] = meta
+    torch.save(document, tmp_path / "w.pth")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=text):
+        run(tmp_path, "w.pth", *TINY)
 
 
 def test_classes_of_a_voc_folder_come_from_the_checkpoint(tmp_path):

@@ -167,6 +167,30 @@ def test_safetensors_start_a_run_and_a_resnest(tmp_path):
     assert all(torch.equal(model.state_dict()[k], v) for k, v in expected.items())
 
 
+ODD = torch.ones(3)
+NOT_DENSE = {
+    "nested": torch.nested.nested_tensor([ODD, torch.ones(2)]),
+    "meta": torch.empty(3, device="meta"),
+    "4 TB": torch.ones(1).expand(2**20, 2**20),
+    "quantised": torch.quantize_per_tensor(ODD, 0.1, 0, torch.qint8),
+    "sparse": ODD.to_sparse(),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_DENSE)
+def test_what_is_no_dense_tensor_is_one_line(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(dict(state_dict=dict(w=NOT_DENSE[kind])), "x.pth")
+    cv2.imwrite("x.png", np.zeros((32, 32, 3), np.uint8))
+    depth = ["--cfg-options", "model.backbone.depth=14"]
+    for name, arguments in (
+        ("publish", ["x.pth"]),
+        ("predict", ["x.png", "--config", str(PARCELS), "--checkpoint", "x.pth", *depth]),
+    ):
+        with pytest.raises(UserError, match=r"^x\.pth is refused: .*$"):
+            call(name, arguments)
+
+
 @pytest.mark.parametrize(
     ("content", "text"),
     [
@@ -174,6 +198,12 @@ def test_safetensors_start_a_run_and_a_resnest(tmp_path):
         (dict(state_dict=dict(w=1)), "its entry w is no dense tensor"),
         (dict(model=dict(w=torch.ones(1))), "its entry model is no dense tensor"),
         (dict(state_dict=dict(w=torch.ones(1)), meta=dict(dataset_meta=dict(x=1j))), "complex"),
+        (
+            dict(w=torch.ones(1), meta=dict(dataset_meta=dict(classes=5))),
+            "classes: 5 is not allowed",
+        ),
+        (dict(w=torch.ones(1, dtype=torch.uint8).view(torch.bits8)), "no tensors of torch.bits8"),
+        ({f"w{i}": torch.ones(1).expand(2**20) for i in range(30)}, "repeat what is stored"),
     ],
 )
 def test_mistakes(content, text, tmp_path):

@@ -214,7 +214,8 @@ def test_classifiers_train_and_test_alike(tmp_path):
     result = run_tool("test", "classifier.py", checkpoint, *arguments, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "accuracy/top1" in result.stdout + result.stderr
-    assert list((tmp_path / "shown").rglob("*.png"))
+    pictures = {str(p.relative_to(tmp_path / "shown")) for p in (tmp_path / "shown").rglob("*.png")}
+    assert pictures == {f"{name}/{index}.png" for name in ("dark", "light") for index in range(2)}
     assert len(pickle.loads((tmp_path / "out.pkl").read_bytes())) == 4
 
 

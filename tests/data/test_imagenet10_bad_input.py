@@ -117,7 +117,7 @@ def test_corrupt_images_are_listed_and_too_many_end_the_run(tree, tmp_path, caps
     assert f"corrupt, left out with its copies: {name}: image file" in capsys.readouterr().out
     reasons = (out / "corrupt.txt").read_text().splitlines()
     assert [line.split(": ")[0] for line in reasons] == [name, str(empty.relative_to(tree))]
-    assert reasons[1].endswith(": not an image")
+    assert reasons[1].endswith(": the file is empty")
     made = {json.loads(line)["source"] for line in (out / "manifest.jsonl").open()}
     assert len(made) == 60 - 2
     listed = (out / "train.txt").read_text() + (out / "test.txt").read_text()

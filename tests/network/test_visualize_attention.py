@@ -149,13 +149,21 @@ def test_padding_has_no_part_in_the_picture(folder, detector, monkeypatch):
     assert len(titles) == 5
 
 
+def test_a_name_is_text_and_no_formula(folder, detector):
+    name = folder / "$\\frac$\n.png"
+    name.write_bytes((folder / "x.png").read_bytes())
+    assert draw_spatial_attention(detector, name).shape[2] == 3
+    name.unlink()
+
+
 def test_the_tool_draws_every_image(folder):
     cv2.imwrite(str(folder / "y.jpg"), scene(3, 100, 300))
     arguments = ["x.png", "y.jpg", "w.pth", "--config", PARCELS, "--checkpoint", "w.pth"]
     result = run_tool("attention", *arguments, *TINY, cwd=folder)
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 2, result.stderr
     assert "2 pictures: attention" in result.stdout
     assert "skipped w.pth: not an image" in result.stderr
+    assert "error: 1 of 3 images cannot be read; the others are done" in result.stderr
     for name in ("x.png", "y.jpg"):
         picture = cv2.imread(str(folder / "attention" / name))
         height, width = picture.shape[:2]

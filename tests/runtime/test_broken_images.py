@@ -1,10 +1,8 @@
-"""Broken images: found before OpenCV hides them, skipped within a budget, or named."""
+"""Broken images: skipped within a budget, or named."""
 
 import copy
-import io
 import json
-import struct
-import zlib
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +11,6 @@ from mmengine.config import ConfigDict
 from mmengine.dataset import RepeatDataset
 from mmengine.registry import DefaultScope
 from mmpretrain.datasets import CustomDataset
-from PIL import Image
 from torch.utils.data import DataLoader
 
 from mmresneskt.runtime.broken_images import (
@@ -25,75 +22,12 @@ from mmresneskt.runtime.broken_images import (
     guard,
     guard_images,
 )
-from mmresneskt.runtime.images import MAX_PIXELS, CorruptImage, check_image, decode_image
+from mmresneskt.runtime.preflight import part_problems
 from tests.support.helpers import run_tool
-from tests.support.image_files import encoded, folder_with
+from tests.support.image_files import folder_with
 from tests.support.small_classifier import CLASSIFIER
 
 pytestmark = pytest.mark.usefixtures("frozen")
-
-
-def png_of_size(width, height):
-    """The header of a PNG, and next to no pixels."""
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))]
-    chunks += [(b"IDAT", zlib.compress(b"\0" * 100)), (b"IEND", b"")]
-    parts = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d))
-             for n, d in chunks]  # fmt: skip
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
-@pytest.mark.parametrize(
-    ("format", "options"),
-    [
-        ("JPEG", {}),
-        ("JPEG", dict(progressive=True)),
-        ("PNG", {}),
-        ("WEBP", {}),
-        ("BMP", {}),
-        ("TIFF", {}),
-    ],
-)
-def test_whole_images_pass_and_truncated_ones_do_not(format, options):
-    whole = encoded(format, **options)
-    assert decode_image(whole).shape == (48, 64, 3)
-    check_image(whole + bytes(100))  # some cameras pad
-    for share in (0, 0.3, 0.7, 0.95):
-        with pytest.raises(CorruptImage):
-            decode_image(whole[: int(share * len(whole))])
-
-
-def test_pixels_that_spell_a_word_stand_for_no_end():
-    whole = encoded("BMP")
-    for cut in (whole[:-100] + b"none", whole[:-100] + b"None"):
-        with pytest.raises(CorruptImage, match="truncated"):
-            check_image(cut)
-
-
-def test_what_is_no_image_is_told():
-    with pytest.raises(CorruptImage, match="not an image"):
-        decode_image(b"<html>not found</html>")
-
-
-@pytest.mark.parametrize("size", [(20_000, 20_000), (1_000_000, 1_000_000), (65_500, 65_500)])
-def test_decompression_bombs_are_refused_by_their_header(size):
-    bombs = [png_of_size(*size)]
-    jpeg = bytearray(encoded())
-    at = jpeg.index(b"\xff\xc0") + 5
-    jpeg[at : at + 4] = struct.pack(">HH", min(size[1], 65_500), min(size[0], 65_500))
-    for bomb in (*bombs, bytes(jpeg)):
-        with pytest.raises(CorruptImage, match=f"over {MAX_PIXELS:,} pixels"):
-            decode_image(bomb)
-
-
-def test_a_size_that_the_file_cannot_hold_is_refused():
-    jpeg = bytearray(encoded())
-    at = jpeg.index(b"\xff\xc0") + 5
-    jpeg[at : at + 4] = struct.pack(">HH", 13_000, 13_000)
-    with pytest.raises(CorruptImage, match="13000x13000 pixels cannot be in"):
-        decode_image(bytes(jpeg))
-    buffer = io.BytesIO()  # a whole image with as little in it as there can be
-    Image.new("L", (4096, 4096)).save(buffer, "JPEG", quality=1, progressive=True, optimize=True)
-    assert decode_image(buffer.getvalue()).shape == (4096, 4096, 3)
 
 
 def test_a_budget_is_a_number_or_a_share():
@@ -145,6 +79,21 @@ def test_broken_images_are_skipped_within_the_budget(tmp_path, library, workers)
     listed = [json.loads(line) for line in file.read_text().splitlines()]
     assert sorted(entry["path"][-5] for entry in listed) == ["b", "e"]  # each once
     assert all("truncated" in entry["why"] for entry in listed)
+
+
+@pytest.mark.parametrize("arguments", [None, dict(backend="disk")])
+def test_what_is_no_regular_file_is_not_opened(tmp_path, arguments):
+    root = folder_with(tmp_path, broken="")
+    (root / "images/x/e.jpg").unlink()
+    os.mkfifo(root / "images/x/e.jpg")
+    dataset = dataset_of("mmdet", root)
+    dataset.pipeline.transforms[0].file_client_args = arguments
+    findings = list(part_problems([dataset], "val_dataloader"))
+    assert [f.level for f in findings] == ["error"]
+    assert "e.jpg (val_dataloader) cannot be used: it is no regular file" in findings[0].message
+    guard(dataset, Skips(tmp_path / LIST, Budget("1"), 8))
+    assert len(epoch_of(dataset, 0)) == 16
+    assert "it is no regular file" in (tmp_path / LIST).read_text()
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -140,3 +140,18 @@ def test_a_config_that_is_not_python_is_one_error(tmp_path):
     (tmp_path / "bad.py").write_text("model = dict(\n")
     with pytest.raises(UserError, match="bad.py cannot be read"):
         load_config(str(tmp_path / "bad.py"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("classes", 5),
+        ("classes", dict(a=1)),
+        ("test_dataloader.dataset.metainfo", 5),
+        ("test_dataloader.dataset.metainfo", dict(classes=5)),
+        ("train_dataloader.dataset.metainfo", dict(classes=[["a"]])),
+    ],
+)
+def test_classes_that_are_no_names_are_told_with_their_key(key, value):
+    with pytest.raises(UserError, match=rf"^{key}\S*: .* is not allowed: give a "):
+        load_config(str(PARCELS), {key: value})

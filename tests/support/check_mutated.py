@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
 from mmresneskt.runtime.broken_images import Budget, Skips, guard
-from mmresneskt.runtime.images import CorruptImage, decode_image
+from mmresneskt.runtime.decoding import CorruptImage, decode_image
 from mmresneskt.runtime.preflight.datasets import annotation_problems, dataset_problems
 from mmresneskt.runtime.preflight.findings import Finding
 from tests.support.image_files import folder_with

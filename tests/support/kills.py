@@ -134,7 +134,7 @@ def wait_for_iteration(folder, iteration, child, seconds=120):
 def wait_for_write(folder, draw, seconds=5):
     """Return in the middle of a write: 1, or 0 if none was seen."""
     for _ in ticks(seconds):
-        if any(Path(folder).glob(".iter_*.unfinished")):
+        if any(Path(folder).glob(".*.unfinished")):
             time.sleep(draw.uniform(0, 0.005))
             return 1
     return 0

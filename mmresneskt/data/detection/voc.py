@@ -10,6 +10,8 @@ from mmdet.datasets import XMLDataset
 from mmdet.registry import DATASETS
 from mmengine.logging import print_log
 
+from mmresneskt.runtime.errors import printable
+
 
 def read_classes(annotations: str | Path) -> tuple[str, ...]:
     """Class names found in a folder's XML files, sorted.
@@ -60,8 +62,10 @@ class VOCFolderDataset(XMLDataset):
         images = super().load_data_list()
         if self._without_area:
             print_log(
-                f"{self.ann_file}: left out {len(self._without_area)} boxes without area "
-                f"(first in {self._without_area[0]})",
+                printable(
+                    f"{self.ann_file}: left out {len(self._without_area)} boxes without area "
+                    f"(first in {self._without_area[0]})"
+                ),
                 logger="current",
                 level=logging.WARNING,
             )

@@ -24,10 +24,11 @@ import PIL
 from rich.console import Console
 from rich.progress import track
 
-from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.decoding import CorruptImage, read_file
+from mmresneskt.runtime.errors import UserError, printable
 from mmresneskt.runtime.files import lock_folder, remove_drafts, write_whole
 
-from .images import QUALITY, SIZE, CorruptImage, crop, decode, encode, surround, vary
+from .images import QUALITY, SIZE, crop, decode, encode, surround, vary
 from .plan import FACTORS, MAX_ROTATION, Job
 from .source import SYNSETS
 
@@ -124,9 +125,9 @@ def _make_all(make: Callable[[Job], Made], jobs: list[Job], workers: int, allowe
             corrupt |= made.corrupt
             if len(corrupt) > allowed:
                 raise UserError(
-                    f"more corrupt images than --max-corrupt {allowed} allows:"
-                    + "".join(f"\n  {source}: {why}" for source, why in list(corrupt.items())[:10])
-                    + "\nreplace them and start again, or allow more; what is made is kept"
+                    f"more corrupt images than --max-corrupt {allowed} allows:",
+                    *(f"  {source}: {why}" for source, why in list(corrupt.items())[:10]),
+                    "replace them and start again, or allow more; what is made is kept",
                 )
     finally:
         pool.shutdown(cancel_futures=True)
@@ -142,7 +143,10 @@ def _start_worker() -> None:
 
 def _make(job: Job, base: Path, out: Path, keep: bool) -> Made:
     """Make what is missing of one source's outputs; nothing of a source that is corrupt."""
-    data = (base / job.source).read_bytes()
+    try:
+        data = read_file(base / job.source)
+    except CorruptImage as error:
+        return Made([], 0, {job.source: str(error)})
     source = dict(source=job.source, source_sha256=hashlib.sha256(data).hexdigest())
     lines, written, surrounded = [], 0, None
     for output in job.outputs:
@@ -174,7 +178,9 @@ def _write_lists(out: Path, made: Made, synsets: dict[str, str]) -> None:
     for side in _SIDES:
         paths = (line["path"].split("/") for line in made.lines)
         texts[f"{side}.txt"] = "".join(f"{w}/{n} {labels[w]}\n" for s, w, n in paths if s == side)
-    texts["corrupt.txt"] = "".join(f"{path}: {why}\n" for path, why in made.corrupt.items())
+    texts["corrupt.txt"] = "".join(
+        f"{printable(f'{path}: {why}')}\n" for path, why in made.corrupt.items()
+    )
     # last, so that where it is the set is complete
     texts["manifest.jsonl"] = "".join(f"{json.dumps(line)}\n" for line in made.lines)
     for name, text in texts.items():

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from mmresneskt.runtime.images import CorruptImage
+from mmresneskt.runtime.decoding import FORMATS, CorruptImage, check_image
 
 from .plan import MAX_ROTATION, Look
 
@@ -23,16 +23,16 @@ _ORIENTATION = 0x0112
 
 
 def decode(data: bytes) -> Image.Image:
-    """The image as RGB, upright, without metadata; in any format that Pillow reads.
+    """The image as RGB, upright, without metadata.
 
     Raises:
-        CorruptImage: it is truncated, damaged, no image, or past Pillow's limit of pixels.
+        CorruptImage: it is truncated or damaged, or see :func:`check_image`.
     """
+    check_image(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata, which is dropped
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
             image.load()
             rgb = image.convert("RGB")
             rgb.info = {}
@@ -41,8 +41,6 @@ def decode(data: bytes) -> Image.Image:
             return ImageOps.exif_transpose(rgb)
     except MemoryError:
         raise
-    except Image.UnidentifiedImageError:  # its message has an address in it
-        raise CorruptImage("not an image") from None
     except Exception as error:  # decoders of broken files raise nearly anything
         raise CorruptImage(str(error) or type(error).__name__) from None
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from mmengine.logging import print_log
 
+from ..errors import printable
 from .archive import OLD, ZIP, Damaged, Refused, read_archive, read_old
 from .errors import CheckpointError
 from .integrity import check_name, named_hash
@@ -52,8 +53,8 @@ def load_file(filename: str | Path, map_location: MapLocation = None) -> dict:
         loaded = _load(file, path, map_location)
     if not isinstance(loaded, dict):
         raise CheckpointError(f"{filename} holds a {type(loaded).__name__}, not weights by name")
-    state = loaded.get("state_dict")
-    if state is not None and not isinstance(state, dict):
+    state = loaded.get("state_dict", loaded)
+    if not isinstance(state, dict):
         raise CheckpointError(f"{filename}: its state_dict is a {type(state).__name__}")
     try:
         went = keep_known(loaded)
@@ -94,10 +95,11 @@ def require_resumable(checkpoint: dict, filename: str | Path) -> None:
 
 def _tell(name: str, went: list[str]) -> None:
     global _told
+    name = printable(name)
     rest = [key for key in went if key not in CONFIGS]
     if rest:
         message = f"{name}: left out {', '.join(rest)}, which a run does not need"
-        print_log(message, logger="current", level=logging.WARNING)
+        print_log(printable(message), logger="current", level=logging.WARNING)
     if len(rest) < len(went) and not _told:
         _told = True
         print_log(
@@ -126,7 +128,8 @@ def _load(file: BufferedReader, path: Path, map_location: MapLocation) -> object
     except pickle.UnpicklingError as error:
         if _trusted:
             print(
-                f"--trust-checkpoint: {path} may run code, and is loaded all the same", flush=True
+                f"--trust-checkpoint: {printable(path)} may run code, and is loaded all the same",
+                flush=True,
             )
             file.seek(0)
             return torch.load(file, map_location, weights_only=False)
@@ -153,8 +156,8 @@ def _read(file: BufferedReader, name: str, map_location: MapLocation) -> object:
     loaded = plain(read_old(file, size, restore))
     if named_hash(name) is None:
         print_log(
-            f"{name} is in the format of PyTorch before 1.6, which has no checksums: damage in "
-            f"its weights would not be seen",
+            f"{printable(name)} is in the format of PyTorch before 1.6, which has no checksums: "
+            f"damage in its weights would not be seen",
             logger="current",
             level=logging.WARNING,
         )

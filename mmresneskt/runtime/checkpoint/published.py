@@ -14,6 +14,8 @@ from .safetensors_file import safetensors_bytes
 
 _AVERAGED = ("state_dict_ema", "model_ema")  # of timm and its descendants
 
+_REPEATED, _SMALL = 4, 1 << 26  # times that shared weights may be written, and bytes beyond
+
 
 def published_weights(checkpoint: dict) -> tuple[dict[str, Tensor], bool]:
     """The weights to publish, contiguous and each in memory of its own, and are they averaged?
@@ -28,10 +30,17 @@ def published_weights(checkpoint: dict) -> tuple[dict[str, Tensor], bool]:
     state = checkpoint[kept_apart] if kept_apart else checkpoint.get("state_dict", checkpoint)
     if not isinstance(state, Mapping) or not state:
         raise CheckpointError("the checkpoint holds no weights")
-    weights = {}
+    weights: dict[str, Tensor] = {}
+    stored: dict[int, int] = {}
+    size = 0
     for key, value in state.items():
         if not isinstance(value, Tensor) or value.layout != torch.strided:
             raise CheckpointError(f"its entry {key} is no dense tensor, so it is not published")
+        storage = value.untyped_storage()
+        stored[storage.data_ptr()] = storage.nbytes()
+        size += value.numel() * value.element_size()
+        if size > _REPEATED * sum(stored.values()) + _SMALL:
+            raise CheckpointError("its weights repeat what is stored many times")
         plain = value.detach().cpu().clone(memory_format=torch.contiguous_format)
         weights[str(key).removeprefix("module.")] = plain
     return weights, bool(kept_apart or "ema_state_dict" in checkpoint)

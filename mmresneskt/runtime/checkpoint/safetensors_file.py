@@ -48,7 +48,7 @@ def safetensors_bytes(state: Mapping[str, Tensor], dataset_meta: dict | None = N
         dataset_meta: what :func:`read_safetensors` gives back as ``meta['dataset_meta']``.
 
     Raises:
-        CheckpointError: safetensors is not installed.
+        CheckpointError: safetensors is not installed, or has no such type of tensor.
     """
     metadata = {"format": "pt"}
     if dataset_meta:
@@ -56,7 +56,10 @@ def safetensors_bytes(state: Mapping[str, Tensor], dataset_meta: dict | None = N
     _safetensors("a .safetensors file")
     from safetensors.torch import save
 
-    return _in_order(save(dict(state), metadata))
+    try:
+        return _in_order(save(dict(state), metadata))
+    except KeyError as error:
+        raise CheckpointError(f"the safetensors format has no tensors of {error}") from error
 
 
 def _in_order(content: bytes) -> bytes:

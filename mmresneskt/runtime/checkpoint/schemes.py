@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlparse
+from urllib.request import Request, urlopen
 
 from mmengine.fileio import get_file_backend
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import hub
 
+from ..files import drafted
 from .errors import CheckpointError
-from .integrity import named_hash
+from .integrity import check_name, named_hash
 from .loading import MapLocation, load_file
 
+PATIENCE = 30.0
+"""Seconds that a server may take to answer, and to send anything more."""
 
-def cached_file(url: str) -> Path:
-    """Where torch hub's cache has, or will have, the file of a URL."""
-    return Path(hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
+_CHUNK = 1 << 20
+_LONGEST = 200  # bytes of a file's name, with room for what a draft of it adds
+
+
+def cached_file(url: str, folder: str | Path | None = None) -> Path:
+    """Where the file of a URL is, or will be.
+
+    A name with the hash of its content is the file's wherever it comes from, so it is where torch
+    hub has it. Any other is in a folder for its URL: another's may have the same name.
+
+    Args:
+        folder: of the cache; torch hub's where it is not given.
+    """
+    folder = Path(folder or Path(hub.get_dir()) / "checkpoints")
+    name = Path(urlparse(url).path).name[-_LONGEST:]
+    if named_hash(name):
+        return folder / name
+    own = hashlib.sha256(os.fsencode(url)).hexdigest()[:16]
+    return folder / own / (name if name.strip(".") else "weights")
 
 
 def load_url(
@@ -33,32 +55,53 @@ def load_url(
     """Download to torch hub's cache, once, and load as :func:`load_file` does.
 
     Takes the arguments of ``torch.hub.load_state_dict_from_url``. A name that ends in
-    ``-<sha256 prefix>`` is always checked against its content; ``-20240131`` is a date.
+    ``-<sha256 prefix>`` is always checked against its content; ``-20240131`` is a date. What
+    does not come whole, or cannot be loaded then, does not stay in the cache.
 
     Raises:
-        OSError: the download failed; the message says which file to put where.
+        OSError: the download failed, or stood still for ``PATIENCE``; the message says which
+            file to put where.
         CheckpointError: the content does not match the hash in its name, or see
             :func:`load_file`.
     """
-    path = cached_file(url)
-    folder = Path(model_dir or path.parent)
-    path = folder / (file_name or path.name)
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+    path = cached_file(url, model_dir)
+    if file_name:
+        path = Path(model_dir or path.parent) / file_name
+    new = not path.exists()
+    if new:
         try:
-            hub.download_url_to_file(url, str(path), named_hash(path.name), progress)
-        except OSError as error:
+            _download(url, path, progress)
+        except (OSError, HTTPException) as error:
             raise OSError(
                 f"{url} cannot be downloaded ({error}). Without network: copy the file to {path}"
             ) from None
-        except RuntimeError as error:  # the hash, checked before the file enters the cache
-            raise CheckpointError(f"{url} is damaged or not what its name says: {error}") from None
     try:
         return load_file(path, map_location)
     except CheckpointError as error:
+        if new:  # of some transfers nobody knows the length
+            path.unlink(missing_ok=True)
+            raise CheckpointError(f"{error} (from {url})") from error
         raise CheckpointError(
             f"{error} (from {url}; it is downloaded again when {path} is deleted)"
         ) from error
+
+
+def _download(url: str, path: Path, progress: bool) -> None:
+    """Get a whole file whose content is what its name says, or nothing."""
+    request = Request(url, headers={"User-Agent": "torch.hub"})
+    with (
+        urlopen(request, timeout=PATIENCE) as answer,
+        drafted(path) as draft,
+        draft.open("w+b") as file,
+        hub.tqdm(total=answer.length, disable=not progress, unit="B", unit_scale=True) as bar,
+    ):
+        length = answer.length  # None where the server does not say; it falls as one reads
+        while chunk := answer.read(_CHUNK):
+            file.write(chunk)
+            bar.update(len(chunk))
+        if length is not None and file.tell() < length:
+            raise OSError(f"cut off after {file.tell():,} of {length:,} bytes")
+        check_name(file, path.name)
 
 
 def install() -> None:

@@ -6,9 +6,41 @@ import re
 
 from mmengine.config import Config, ConfigDict
 
+from ..errors import UserError
 from .tree import nodes
 
 PARTS = ("train", "val", "test")
+
+
+def plain_list(value: object, what: str) -> list:
+    """Names or numbers of classes.
+
+    Args:
+        what: they are, for the message.
+
+    Raises:
+        UserError: they are no list of texts or numbers.
+    """
+    if isinstance(value, (list, tuple)) and all(isinstance(v, (str, int, float)) for v in value):
+        return list(value)
+    raise UserError(f"{what}: {value!r:.60} is not allowed: give a list, an entry for each class")
+
+
+def check_classes(cfg: Config) -> None:
+    """Look at the names of the classes in a config, its datasets' included.
+
+    Raises:
+        UserError: they are no list; a text is the name of a file of them.
+    """
+    given = {"classes": cfg.get("classes")}
+    for key, dataset in leaves(cfg).items():
+        meta = dataset.get("metainfo") or {}
+        if not isinstance(meta, dict):
+            raise UserError(f"{key}.metainfo: {meta!r:.60} is not allowed: give a dictionary")
+        given[f"{key}.metainfo.classes"] = meta.get("classes")
+    for key, classes in given.items():
+        if classes is not None and not isinstance(classes, str):
+            plain_list(classes, key)
 
 
 def datasets(cfg: Config) -> dict[str, ConfigDict]:

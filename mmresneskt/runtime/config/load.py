@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from ..errors import UserError
-from .datasets import PARTS, dataloaders, leaves
+from ..errors import UserError, explain
+from .datasets import PARTS, check_classes, dataloaders, leaves
 from .installed import find_config
 from .tree import nodes
 
@@ -26,13 +26,14 @@ def load_config(
         change: what happens to it before the options, such as a swap of the backbone.
 
     Raises:
-        UserError: no such file, one that cannot be read, or what ``change`` raises.
+        UserError: no such file, one that cannot be read, what ``change`` raises, or classes that
+            are no list of names.
     """
     path = find_config(filename)
     try:
         cfg = Config.fromfile(path)
     except Exception as error:  # a config is Python: anything can go wrong in it
-        raise UserError(f"config {filename} cannot be read: {error}") from error
+        raise UserError(f"config {filename} cannot be read: {explain(error)}") from error
     if change:
         cfg = change(cfg)
     options = options or {}
@@ -41,7 +42,10 @@ def load_config(
     try:
         cfg.merge_from_dict(options)
     except Exception as error:  # mmengine asserts and indexes its way through the keys
-        raise UserError(f"--cfg-options cannot be applied to {filename}: {error}") from error
+        raise UserError(
+            f"--cfg-options cannot be applied to {filename}: {explain(error)}"
+        ) from error
+    check_classes(cfg)
     if "data_root" in options:
         for part in (*dataloaders(cfg).values(), *_evaluators(cfg)):
             for old in roots:

@@ -19,7 +19,7 @@ from torch import nn
 
 from ..building import unwrapped
 from ..distributed import decided
-from ..errors import UserError
+from ..errors import UserError, printable
 from ..launcher import LAUNCH
 from .newest_valid import newest_valid, require
 from .stop import Stop
@@ -135,7 +135,7 @@ def _describe(runner: Runner, bad: _BadLoss, data: Any) -> str:
     everywhere = all_gather_object(mine)
     terms = list(dict.fromkeys(term for names, _ in everywhere for term in names))
     images = [image for _, paths in everywhere for image in paths]
-    shown = ", ".join(images[:_SHOWN])
+    shown = ", ".join(map(printable, images[:_SHOWN]))
     if len(images) > _SHOWN:
         shown += f" and {len(images) - _SHOWN} more"
     where = f", on {shown}" if images else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmengine.config import Config
 
 from ..distributed import decided, join_group
+from ..errors import printable
 from ..launcher import LAUNCH, started_again
 from .newest_valid import Resumable, newest_valid, require
 
@@ -45,7 +46,7 @@ def _find(work_dir: str, asked: str | None) -> Resumable | None:
     if found is not None:
         for reason in found.skipped:
             print(f"skipped: {reason}")
-        print(f"going on from {found.path}")
+        print(printable(f"going on from {found.path}"))
     elif asked not in (None, "auto"):
         found = Resumable(asked, require(asked)["meta"], [])
     return found

@@ -9,9 +9,11 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 
 from ..checkpoint import CheckpointError, read_back
-from ..files import remove, replace
+from ..files import draft_name, remove, replace
 from .disk_full import explain_writing
 from .stop import stop_together
+
+_UNFINISHED = ".unfinished"
 
 
 def save_whole(save: Callable[[str], object], folder: str, name: str) -> None:
@@ -47,7 +49,7 @@ def save_whole(save: Callable[[str], object], folder: str, name: str) -> None:
 
 def remove_unfinished(folder: str) -> None:
     """Remove what a killed run has left of a checkpoint."""
-    for leftover in Path(folder).glob(_unfinished("*")):
+    for leftover in Path(folder).glob(f".*{_UNFINISHED}"):
         remove(leftover)
 
 
@@ -66,4 +68,4 @@ def _together(name: str, folder: str, step: Callable[[], object]) -> None:
 
 
 def _unfinished(name: str) -> str:
-    return f".{name}.unfinished"
+    return f"{draft_name(name)}{_UNFINISHED}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.model import BaseModel
 
+from ..decoding import read_image
 from .boxes import draw_boxes
 
 
@@ -42,9 +42,7 @@ def draw_detections(
         info = dataset.get_data_info(index)
         with torch.no_grad():
             result = model.test_step(pseudo_collate([dataset[index]]))[0].pred_instances.cpu()
-        pixels = cv2.imread(info["img_path"])
-        assert pixels is not None, info["img_path"]
-        image = pixels[..., ::-1]
+        image = read_image(info["img_path"])[..., ::-1]
         truth = info["instances"]
         labels = [box["bbox_label"] for box in truth]
         texts = [classes[label] for label in labels]

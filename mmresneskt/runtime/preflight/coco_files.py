@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..images import MAX_PIXELS
+from ..limits import MAX_PIXELS
 from .findings import Counted, Finding, error
 
 _MOST = 500 * 2**20

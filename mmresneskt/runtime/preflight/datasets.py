@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import BaseDataset
-from mmengine.fileio import get
+from mmengine.fileio import get_file_backend
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
@@ -19,8 +19,8 @@ from ..broken_images import unwrapped
 from ..building import find_class, quiet, scope_of
 from ..config.datasets import leaves
 from ..config.tree import nodes
+from ..decoding import CorruptImage, decode_image, read_stored
 from ..errors import explain
-from ..images import CorruptImage, decode_image
 from .classes import mixed_classes, where, wrong_categories
 from .coco_files import coco_problems
 from .files import makes_its_files
@@ -171,14 +171,16 @@ def _local_image(info: dict) -> str:
 
 def _sample(dataset: BaseDataset, key: str) -> Iterator[Finding]:
     """Decode some images, spread evenly over the dataset."""
-    size = len(dataset)
-    for index in sorted({number * size // _SAMPLE for number in range(min(_SAMPLE, size))}):
+    size, sampled = len(dataset), min(_SAMPLE, len(dataset))
+    for index in (number * size // sampled for number in range(sampled)):
         info = dataset.get_data_info(index)
         path = _local_image(info)
         if not path:
             continue
+        arguments = getattr(dataset, "backend_args", None)
+        storage = get_file_backend(path, backend_args=arguments, enable_singleton=True)
         try:
-            image = decode_image(get(path, backend_args=getattr(dataset, "backend_args", None)))
+            image = decode_image(read_stored(storage, path))
         except (CorruptImage, OSError) as failure:
             stops = error if key != "train_dataloader" else warning
             yield stops(

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..errors import UserError
+from ..errors import UserError, printable
 from ..launcher import is_main_process
 
 
@@ -23,7 +23,9 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        return self.message if self.key in self.message else f"{self.key}: {self.message}"
+        return printable(
+            self.message if self.key in self.message else f"{self.key}: {self.message}"
+        )
 
 
 def error(key: str, message: str) -> Finding:
@@ -94,4 +96,5 @@ def report(findings: Iterable[Finding]) -> None:
             if finding.level == "warning":
                 print(f"warning: {finding}", file=sys.stderr)
     if has_error(findings):
-        raise UserError("\nerror: ".join(str(f) for f in findings if f.level == "error"))
+        first, *others = (f for f in findings if f.level == "error")
+        raise UserError(first, *(f"error: {finding}" for finding in others))

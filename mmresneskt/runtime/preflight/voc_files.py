@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..images import MAX_PIXELS
+from ..limits import MAX_PIXELS
 from .findings import Counted, Finding, error
 
 _MOST = 20_000

@@ -17,7 +17,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmresneskt import ResNeSkt
 from mmresneskt.runtime import checkpoint
-from mmresneskt.runtime.checkpoint import CheckpointError
+from mmresneskt.runtime.checkpoint import CheckpointError, loading
 from mmresneskt.runtime.checkpoint.unpickler import Unpickler
 from tests.support.attacks import Calls
 from tests.support.served import serve
@@ -73,6 +73,20 @@ def test_a_file_that_is_no_checkpoint_is_an_error(content, tmp_path):
         checkpoint.load_file(tmp_path / "x.pth")
     with pytest.raises(FileNotFoundError, match=r"missing\.pth"):
         checkpoint.load_file(tmp_path / "missing.pth")
+
+
+def test_what_is_left_out_forges_no_line(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(loading, "print_log", lambda text, **_: said.append(text))
+    torch.save(dict(w=torch.ones(1), meta={"a\nerror: \x1b[31mb": 1}), tmp_path / "x\r.pth")
+    checkpoint.load_file(tmp_path / "x\r.pth")
+    assert said[0].startswith(r"x\r.pth: left out meta.a\nerror: \x1b[31mb, which")
+
+
+def test_weights_that_are_none(tmp_path):
+    torch.save(dict(state_dict=None), tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match=r"x\.pth: its state_dict is a NoneType"):
+        checkpoint.load_file(tmp_path / "x.pth")
 
 
 @pytest.fixture
