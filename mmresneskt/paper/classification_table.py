@@ -74,7 +74,7 @@ def run(cfg: Config, seed: int, folder: Path) -> dict[str, float]:
     Raises:
         UserError: see :func:`train_in`; or the log has no such figures.
     """
-    train_in(folder, cfg, seed, evaluated=True)
+    train_in(folder, cfg, seed)
     epochs = cfg.train_cfg.max_epochs
     measured = read_scalars(folder)[1].get(epochs, {})
     try:

@@ -103,7 +103,7 @@ def run(cfg: Config, seed: int, folder: Path) -> dict[str, float]:
     Raises:
         UserError: either of them failed.
     """
-    train_in(folder, cfg, seed, evaluated=False)
+    train_in(folder, cfg, seed)
     return evaluate(cfg, folder / f"epoch_{cfg.train_cfg.max_epochs}.pth", folder)
 
 

@@ -41,6 +41,7 @@ PEERS: dict[str, dict] = {
 
 TIMED: dict[str, dict] = {
     "resneskt50": _swappable("resneskt50"),
+    "resneskt50_author": _swappable("resneskt50", spatial_attention="author"),
     "resneskt50_off": PEERS["resnest50"],
     "resneskt50_avd_last": _swappable("resneskt50", avd_first=False),
     "resneskt50_avd_last_off": _swappable("resnest50", avd_first=False),
@@ -49,7 +50,8 @@ TIMED: dict[str, dict] = {
     "timm_resnest50d": _timm("resnest50d"),
     "timm_skresnext50_32x4d": PEERS["sknet50"],
 }
-"""Backbones of the benchmark. ``_off``: with ``spatial_attention=False``, ResNeSt-fast.
+"""Backbones of the benchmark. ``_author``: with his spatial attention, all else the same.
+``_off``: with ``spatial_attention=False``, ResNeSt-fast.
 ``_avd_last``: pooled after the 3x3 as in the ResNeSt of MMPretrain and timm, which is
 ``resneskt50_avd_last_off``."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from mmengine.dist import broadcast_object_list, init_dist, is_main_process
 from torch import distributed
 
 from .config.tree import nodes
-from .errors import UserError
+from .errors import UserError, explain
 
 _Value = TypeVar("_Value")
 
@@ -61,17 +62,28 @@ def join_group(cfg: Config) -> None:
     """Meet the other processes of a run, as mmengine would when it builds the runner.
 
     Where there is no GPU they meet through gloo, which mmengine would try on a GPU.
+
+    Raises:
+        UserError: where they are to meet another run is.
     """
     launcher = cfg.get("launcher", "none")
     if launcher == "none" or distributed.is_initialized():
         return
     options = dict(cfg.get("env_cfg", {}).get("dist_cfg") or {})
-    if torch.cuda.is_available() or launcher != "pytorch":
-        init_dist(launcher, **options)
-        return
-    seconds = options.get("timeout")
-    limit: dict = dict(timeout=datetime.timedelta(seconds=seconds)) if seconds else {}
-    distributed.init_process_group("gloo", **limit)
+    try:
+        if torch.cuda.is_available() or launcher != "pytorch":
+            init_dist(launcher, **options)
+            return
+        seconds = options.get("timeout")
+        limit: dict = dict(timeout=datetime.timedelta(seconds=seconds)) if seconds else {}
+        distributed.init_process_group("gloo", **limit)
+    except Exception as error:
+        if "EADDRINUSE" not in str(error):
+            raise UserError(explain(error)) from error
+        raise UserError(
+            f"port {os.environ.get('MASTER_PORT')} is in use, perhaps by another training: set "
+            f"MASTER_PORT to a free one, or PORT for the scripts of tools/"
+        ) from error
 
 
 def prepare(cfg: Config) -> None:

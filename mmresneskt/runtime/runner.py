@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 import torch
@@ -48,16 +47,11 @@ def build_runner(cfg: Config) -> Runner:
     checkpoint = cfg.get("load_from")
     if checkpoint and "://" not in checkpoint and not Path(checkpoint).expanduser().exists():
         raise UserError(f"checkpoint {checkpoint} does not exist")
+    prepare(cfg)
     try:
-        prepare(cfg)
         kind = RUNNERS.get(cfg.get("runner_type", "Runner"))
         runner = fault_tolerant(kind).from_cfg(cfg)
     except Exception as error:
-        if "EADDRINUSE" in str(error):
-            raise UserError(
-                f"port {os.environ.get('MASTER_PORT')} is in use, perhaps by another training: set "
-                f"MASTER_PORT to a free one, or PORT for the scripts of tools/"
-            ) from error
         raise UserError(explain(error)) from error
     return runner
 

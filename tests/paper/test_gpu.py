@@ -251,7 +251,7 @@ def test_what_a_session_on_a_gpu_will_do(tmp_path, monkeypatch):
     assert len(names) == 4 + 4 * 6 * 2
     (tmp_path / "photos/train").mkdir(parents=True)
     (tmp_path / "photos/test").mkdir()
-    assert len(classify.steps(real)) == 7 * 3
+    assert len(classify.steps(real)) == 8 * 3
     assert list(train_part.steps(real))[5] == "resnet50, seed 1"
     assert [part.name for part in PARTS][:3] == ["correct", "triton", "backbone"]
 

@@ -11,7 +11,7 @@ import torch
 
 from mmresneskt.cli import call
 from mmresneskt.paper.benchmark.speed import saved_bytes
-from mmresneskt.paper.detection_table import run_config
+from mmresneskt.paper.detection_table import rows_of, run_config
 from mmresneskt.paper.layout import DETECTION
 from mmresneskt.paper.results import Results
 from mmresneskt.paper.row_speed import row_speed
@@ -68,7 +68,7 @@ def test_a_row_of_table_3_is_trained_and_evaluated_on_its_test_set(detected):
     again = reproduce(*DETECTOR)
     assert "ResNeSkt-50, seed 0: done on" in again.stdout
     text = file.with_suffix(".md").read_text()
-    assert text.count("not measured") == 4
+    assert text.count("not measured") == len(rows_of("parcels")) - 1
     assert "| ResNeSt-50 | 44.72 | 42.00 | not measured |" in text
 
 

@@ -17,8 +17,13 @@ from .work import Setting
 
 __all__ = ["HEADER", "steps"]
 
-_NETWORKS: tuple[str, ...] = ("resneskt50", "resneskt50_off", "timm_resnest50d")
-_NETWORKS += ("timm_skresnext50_32x4d", "mmpretrain_resnest50", "mmpretrain_resnet50")
+_NETWORKS: tuple[str, ...] = ("resneskt50", "resneskt50_off", "resneskt50_author")
+_NETWORKS += (
+    "timm_resnest50d",
+    "timm_skresnext50_32x4d",
+    "mmpretrain_resnest50",
+    "mmpretrain_resnet50",
+)
 _LAYOUTS = ("nchw", "nhwc")
 _COMPILED = HEADER.index("compiled")
 

@@ -169,7 +169,8 @@ def _refusal(filename: str, error: pickle.UnpicklingError) -> str:
     if culprit and culprit[1].startswith("torch."):
         why = f"it asks for {culprit[1]}, which plain dense weights do not need"
     elif culprit:
-        why = f"it asks for {culprit[1]}, which plain weights do not need and which could run code"
+        asked = printable(culprit[1])[:80]
+        why = f"it asks for {asked}, which plain weights do not need and which could run code"
     else:
         why = f"it is damaged, or could run code ({_short(error)})"
     return (
