@@ -3,20 +3,16 @@
 import importlib.util
 import os
 import re
-import shutil
-import subprocess
-import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-import mmcv
 import pytest
 
 from mmresneskt.cli import call
 from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.ops import stub
 from tests.support.coco_tree import write_tree
-from tests.support.helpers import ROOT
+from tests.support.lite import copy_mmcv, python
 
 TOOLS = Path(importlib.util.find_spec("mmdet").origin).parent / ".mim/tools"
 RETINANET = TOOLS.parent / "configs/retinanet/retinanet_r50_fpn_1x_coco.py"
@@ -44,21 +40,10 @@ def folder(tmp_path):
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory):
-    """A copy of mmcv without compiled operators, in a folder to put first on PYTHONPATH."""
+    """A folder to put first on PYTHONPATH, with an mmcv of its own."""
     site = tmp_path_factory.mktemp("site")
-    source = Path(mmcv.__file__).parent
-    shutil.copytree(source, site / "mmcv", ignore=shutil.ignore_patterns("__pycache__", "_ext.*"))
+    copy_mmcv(site)
     return site
-
-
-def python(site, *arguments):
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        env=dict(os.environ, PYTHONPATH=f"{site}{os.pathsep}{ROOT}", PYTHONWARNINGS="ignore"),
-        cwd=site,
-        capture_output=True,
-        text=True,
-    )
 
 
 def test_it_is_written_named_and_removed(folder):
