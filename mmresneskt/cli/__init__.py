@@ -44,6 +44,7 @@ COMMANDS = (
     "prepare-imagenet10",
     "reproduce",
     "sweep",
+    "ops",
 )
 
 

@@ -64,6 +64,10 @@ def problem_of(library: str) -> str | None:
         return f"{library} cannot be imported, {error.name} is missing: pip install {error.name}"
     except Exception as error:  # mmdet and mmpretrain assert the versions of mmcv and mmengine
         return f"{library} cannot be imported: {error}"
+    if (
+        getattr(module, "__file__", None) is None
+    ):  # a folder that pip left because another's file is in it
+        return f"{library} is not installed: {command}"
     if TorchVersion(module.__version__) < OLDEST[library]:
         return f"{library} {module.__version__} is older than {OLDEST[library]}: {command}"
     return None

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from mmresneskt.runtime.config.load import load_config
+from mmresneskt.runtime.ops import stub
 from tests.support.attacks import Calls
 from tests.support.helpers import DATA, ROOT, run_tool, start_tool
+from tests.support.lite import copy_mmcv, python
 from tests.support.small_classifier import CLASSIFIER
+from tests.support.small_models import CLASSES, DEPTH, save_model, scene
+from tests.support.small_models import CLASSIFIER as SMALL_CLASSIFIER
 from tests.support.voc_folder import write
 
 PARCELS = ROOT / "configs" / "faster_rcnn_resneskt_parcels.py"
@@ -25,6 +30,33 @@ TINY = [
     "test_dataloader.dataset.num_images=4",
     "default_hooks.logger.interval=1",
 ]
+
+WRAPPED = """
+_base_ = "{root}/configs/faster_rcnn_resneskt_parcels.py"
+parcels = dict(
+    type="ParcelsDataset", data_root="parcels", num_images=4, size=(160, 160), seed=0
+)
+whole = dict(parcels, pipeline=_base_.train_pipeline)
+load = [dict(type="LoadImageFromFile"), dict(type="LoadAnnotations", with_bbox=True)]
+mix = [
+    dict(type="Mosaic", img_scale=(160, 160)),
+    dict(type="MixUp", img_scale=(160, 160)),
+    dict(type="Resize", scale=(160, 160)),
+    dict(type="PackDetInputs"),
+]
+parts = [
+    dict(type="RepeatDataset", times=2, dataset=whole),
+    dict(type="ClassBalancedDataset", oversample_thr=0.5, dataset=whole),
+    dict(type="MultiImageMixDataset", dataset=dict(parcels, pipeline=load), pipeline=mix),
+]
+train_dataloader = dict(
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(_delete_=True, type="ConcatDataset", datasets=parts),
+)
+train_cfg = dict(max_epochs=1, val_interval=9)
+default_hooks = dict(logger=dict(interval=1))
+"""
 
 
 def logged(work_dir):
@@ -56,6 +88,39 @@ def test_training_shows_progress_and_evaluates(trained):
     assert re.search(r"Epoch\(train\) +\[1\]\[2/2\].* eta: ", output), output
     assert "coco/bbox_mAP" in output
     assert (folder / "wd" / "epoch_1.pth").exists()
+
+
+def test_everyday_programs_take_what_it_leaves(trained, tmp_path):
+    """They import no mmresneskt: mmcv.ops is served beside mmcv, the rest by custom_imports."""
+    stub.install(copy_mmcv(tmp_path / "site"))
+    folder, *_ = trained
+    detector = [folder / "wd" / PARCELS.name, folder / "wd/epoch_3.pth"]
+    load_config(SMALL_CLASSIFIER, DEPTH).dump(tmp_path / "classifier.py")
+    meta = dict(classes=CLASSES)
+    weights = save_model(tmp_path / "classifier.pth", SMALL_CLASSIFIER, meta, random=False)
+    cv2.imwrite(str(tmp_path / "x.png"), scene())
+    program = ROOT / "tests/support/everyday.py"
+    arguments = [*detector, tmp_path / "classifier.py", weights, tmp_path / "x.png"]
+    done = python(tmp_path / "site", program, *arguments, cwd=folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    output = done.stdout.splitlines()
+    assert output[-1] in CLASSES
+    assert any(re.fullmatch(r"Params: [\d.]+M", line) for line in output)
+    tested, evaluated = re.findall(r"coco/bbox_mAP'?: ([\d.]+)", done.stdout)
+    assert float(tested) == pytest.approx(float(evaluated), abs=1e-4)
+    assert len([*(folder / "browsed").iterdir()]) == 8
+    assert (folder / "confusion_matrix.png").exists()
+
+
+def test_datasets_in_wrappers_train(tmp_path):
+    (tmp_path / "config.py").write_text(WRAPPED.format(root=ROOT))
+    options = ["--work-dir", "wd", "--max-broken-images", "1"]
+    done = run_tool("train", "config.py", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    steps = [line["step"] for line in logged(tmp_path / "wd")]
+    # 4 images twice, those of rare kinds more than once, and 4 mixed ones; in batches of 4
+    assert len(steps) == steps[-1] >= 4
+    assert (tmp_path / "wd/epoch_1.pth").exists()
 
 
 def test_resuming_goes_on_where_the_run_was_killed(trained):

@@ -11,6 +11,7 @@ from mmpretrain.registry import MODELS as CLASSIFICATION
 import mmresneskt
 from mmresneskt import ResNeSkt
 from mmresneskt.registration import register_backbone
+from mmresneskt.runtime.environment import problem_of
 from tests.support.helpers import ROOT
 
 
@@ -72,6 +73,14 @@ def test_a_missing_foundation_is_said_in_one_line():
         result = python(name, "import mmresneskt")
         last = result.stderr.splitlines()[-1]
         assert last.startswith(f"ImportError: {name} is not installed: pip install '{remedy}")
+
+
+def test_a_folder_that_pip_left_behind_is_no_library(tmp_path, monkeypatch):
+    """It keeps what it has not put there, such as what "mmresneskt ops install" writes."""
+    (tmp_path / "mmcv").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "mmcv")
+    assert problem_of("mmcv").startswith("mmcv is not installed: pip install 'mmcv-lite>=")
 
 
 def test_a_library_that_is_too_old_is_said_in_one_line():

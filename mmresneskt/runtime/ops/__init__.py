@@ -15,6 +15,8 @@ from .extension import EXTENSION, Extension
 
 VARIABLE = "MMRESNESKT_OPS"
 CHOICES = ("auto", "torchvision", "mmcv")
+MARK = '# Written by "mmresneskt ops install"; "mmresneskt ops remove" removes it.'
+"""The first line of the file that :mod:`.stub` writes."""
 
 
 def install() -> str:
@@ -42,12 +44,22 @@ def install() -> str:
         )
     if compiled:
         return "mmcv"
-    sys.modules.setdefault(EXTENSION, Extension())
+    if not isinstance(sys.modules.get(EXTENSION), Extension):
+        sys.modules[EXTENSION] = Extension()
     return "torchvision"
 
 
 def _has_compiled_ops() -> bool:
-    loaded = sys.modules.get(EXTENSION)
-    if loaded is not None:
-        return not isinstance(loaded, Extension)
-    return importlib.util.find_spec(EXTENSION) is not None
+    if isinstance(sys.modules.get(EXTENSION), Extension):
+        return False
+    spec = importlib.util.find_spec(EXTENSION)  # of the module itself while it is imported
+    return spec is not None and not is_stub(spec.origin or "")
+
+
+def is_stub(file: str | os.PathLike) -> bool:
+    """Whether this package has written a file ``mmcv/_ext.py``, by what is in it."""
+    try:
+        with open(file, "rb") as stream:
+            return stream.readline().rstrip() == MARK.encode()
+    except OSError:
+        return False

@@ -1,0 +1,27 @@
+"""An environment with mmcv-lite, beside the one that the tests run in."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mmcv
+
+from tests.support.helpers import ROOT
+
+
+def copy_mmcv(site):
+    """mmcv without operators, in a folder to put first on PYTHONPATH; returns its own folder."""
+    ignored = shutil.ignore_patterns("__pycache__", "_ext.*")
+    return shutil.copytree(Path(mmcv.__file__).parent, site / "mmcv", ignore=ignored)
+
+
+def python(site, *arguments, cwd=None):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env=dict(os.environ, PYTHONPATH=f"{site}{os.pathsep}{ROOT}", PYTHONWARNINGS="ignore"),
+        cwd=cwd or site,
+        capture_output=True,
+        text=True,
+    )
