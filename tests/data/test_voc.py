@@ -3,6 +3,7 @@
 import pytest
 
 from mmresneskt.data.detection import VOCFolderDataset, read_classes
+from mmresneskt.runtime.errors import UserError
 from tests.support.voc_folder import write
 
 
@@ -49,8 +50,8 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds no \.xml file"):
         read_classes(tmp_path)
     (tmp_path / "x.xml").write_text("<annotation>")
-    with pytest.raises(ValueError, match=r"x\.xml is not valid XML"):
+    with pytest.raises(UserError, match=r"x\.xml cannot be used: not valid XML"):
         read_classes(tmp_path)
     (tmp_path / "x.xml").write_text("<annotation></annotation>")
-    with pytest.raises(ValueError, match="no classes"):
+    with pytest.raises(UserError, match="no classes"):
         read_classes(tmp_path)
