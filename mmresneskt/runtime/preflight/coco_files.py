@@ -141,7 +141,7 @@ def _look_at(problems: Counted, annotation: dict, usable: dict[str, dict], masks
         kind = "annotations of categories that are not listed"
         problems.add("warning", kind, f"{where}, category_id {annotation['category_id']}")
         return False
-    if annotation.get("ignore"):
+    if annotation.get("ignore") == 1:
         problems.add("note", "annotations to 'ignore', which are left out", where)
     return not annotation.get("ignore")
 
