@@ -17,7 +17,7 @@ from mmresneskt.runtime.errors import UserError, explain
 from mmresneskt.runtime.launcher import is_main_process
 from mmresneskt.runtime.runner import set_loader_defaults
 
-_BRACKETS = ("()", "[]", "{}")
+_BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 _DICTIONARY = re.compile(r"""(^|[\[(,])[\s'"]*(\{|dict\()""")
 
 

@@ -30,22 +30,26 @@ def install() -> None:
         COCO.createIndex = index_settled
 
 
-def settle(document: dict, tell: Callable[[str, str], object] = lambda kind, where: None) -> None:
+def settle(
+    document: dict, tell: Callable[[str, str, int], object] = lambda kind, where, number: None
+) -> None:
     """Put right, in place, what can mean one thing only; anything else stays as it is.
 
     There are then a list of annotations, an ``iscrowd`` in each, ids that an evaluation can tell
     from "unmatched", and no category without annotations that has the name of another.
 
     Args:
-        tell: hears of each entry changed, what was and which it is.
+        tell: hears what was wrong, the first entry with it and their number.
     """
     annotations = document.setdefault("annotations", [])
     if not isinstance(annotations, list) or not all(isinstance(a, dict) for a in annotations):
         return
-    for number, annotation in enumerate(annotations):
-        if "iscrowd" not in annotation:
-            annotation["iscrowd"] = 0
-            tell("annotations without 'iscrowd', taken for 0", f"annotations[{number}]")
+    without = [number for number, a in enumerate(annotations) if "iscrowd" not in a]
+    for number in without:
+        annotations[number]["iscrowd"] = 0
+    if without:
+        where = f"annotations[{without[0]}]"
+        tell("annotations without 'iscrowd', taken for 0", where, len(without))
     _number(annotations, tell)
     categories = document.get("categories")
     if isinstance(categories, list):
@@ -75,8 +79,8 @@ def _number(annotations: list[dict], tell: Callable) -> None:
     if unfit:
         for number, annotation in enumerate(annotations):
             annotation["id"] = number + 1
-    for i in unfit:
-        tell("annotations with the id 0 or a text for it: all are numbered anew", f"id {i!r}")
+        kind = "annotations with the id 0 or a text for it: all are numbered anew"
+        tell(kind, f"id {unfit[0]!r}", len(unfit))
 
 
 def _without_doubles(categories: list, annotations: list[dict], tell: Callable) -> list:
@@ -93,7 +97,7 @@ def _without_doubles(categories: list, annotations: list[dict], tell: Callable) 
         chosen = chosen or [c for c in same if c.get("supercategory") != "none"]
         if len(chosen) == 1 and chosen[0] is not category:
             where = f"{category['name']!r}, id {category['id']} beside id {chosen[0]['id']}"
-            tell("categories of another's name without annotations, left out", where)
+            tell("categories of another's name without annotations, left out", where, 1)
         else:
             kept.append(category)
     return kept

@@ -10,6 +10,7 @@ import ast
 import contextlib
 import functools
 import inspect
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,9 +104,7 @@ def _replaced(
         return text
     parts, end = [], 0
     source = text.encode()
-    starts = [0]
-    for line in source.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
+    starts = [0, *itertools.accumulate(map(len, source.splitlines(keepends=True)))]
     for line in lines:
         if not isinstance(line, ast.Assign) or not isinstance(line.targets[0], ast.Name):
             continue

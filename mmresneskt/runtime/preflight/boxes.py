@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from .findings import Counted, Finding, error, warning
 
@@ -21,24 +21,28 @@ class Boxes:
         self._counted = Counted()
         self._number = self._in_unit = self._odd = self._fit_otherwise = 0
 
-    def add(self, given: Sequence[float], size: tuple[float, float], where: str) -> bool:
+    def add(
+        self, given: Sequence[float], size: tuple[float, float], where: Callable[[], str]
+    ) -> bool:
         """Note one box, and return whether it can be used.
 
         Args:
             given: the four numbers, in the format's form.
             size: width and height of its image.
+            where: tells which it is.
         """
         x, y, a, b = given
         box, other = (x, y, a, b), (x, y, x + a, y + b)
         if self._sizes:
             box, other = other, box
         self._number += 1
-        self._in_unit += 0 <= min(given) and max(given) <= 1
-        self._fit_otherwise += _kind(other, size) is None
+        self._in_unit += max(given) <= 1 and min(given) >= 0
+        if self._fit_otherwise == self._number - 1:  # else it is known that not all do
+            self._fit_otherwise += _kind(other, size) is None
         kind = _kind(box, size)
         if kind:
             self._odd += 1
-            self._counted.add("warning", kind, where)
+            self._counted.add("warning", kind, where())
         return kind in (None, _REACHES)
 
     def findings(self, key: str, file: object) -> Iterator[Finding]:

@@ -92,7 +92,11 @@ def tried(key: str, part: ConfigDict, make: Callable) -> Iterator[Finding]:
     """Why ``make`` cannot build a part of a config, if it cannot."""
     try:
         make(copy.deepcopy(part))
-    except (ImportError, OSError, UserError):  # told where files, classes and versions are asked for
+    except (
+        ImportError,
+        OSError,
+        UserError,
+    ):  # told where files, classes and versions are asked for
         return
     except Exception as failure:
         yield blame(failure, key, part, make)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ def coco_problems(
     kinds = {type(image): image for image in usable["images"]}
     if len(kinds) > 1:  # an evaluation sorts them
         problems.add("error", "images with a number, others with a text as id", f"{kinds}")
-    settle(content, lambda kind, where: problems.add("note", kind, where))
+    settle(content, functools.partial(problems.add, "note"))
     _look_at_names(problems, content)
     yield from problems.findings(key, file)
     yield from boxes.findings(key, file)
@@ -79,15 +80,16 @@ _FIELDS: dict[str, dict[str, tuple[tuple[type, ...], str]]] = {
         "area": (_NUMBER, "a number"),
     },
 }
+_MARKS = (("iscrowd", (0, 1)), ("ignore", (0, 1, None)))
 
 
 def _fits(value: object, types: tuple, field: str = "") -> bool:
-    if not isinstance(value, types) or isinstance(value, bool):
+    if not isinstance(value, types) or value is True or value is False:
         return False
     if isinstance(value, str):
         return value != "" and "\0" not in value
     if isinstance(value, list):
-        return len(value) == 4 and all(_fits(number, _NUMBER) for number in value)
+        return len(value) == 4 and all([type(n) in _NUMBER and abs(n) < 1e18 for n in value])
     if field in ("height", "width"):
         return 1 <= value <= MAX_PIXELS
     return abs(value) < 1e18  # neither inf nor NaN, and within what numpy holds
@@ -97,9 +99,8 @@ def _indexed(problems: Counted, name: str, entries: list) -> dict[object, dict]:
     """The entries that have all that they need, by their ids."""
     found: dict[object, dict] = {}
     for number, entry in enumerate(entries):
-        where = f"{name}[{number}]"
         if not isinstance(entry, dict):
-            problems.add("error", f"{name} that are no dictionaries", where)
+            problems.add("error", f"{name} that are no dictionaries", f"{name}[{number}]")
             continue
         whole = True
         for field, (types, wanted) in _FIELDS[name].items():
@@ -107,9 +108,11 @@ def _indexed(problems: Counted, name: str, entries: list) -> dict[object, dict]:
                 whole = False
                 there = f"of which {field!r} is not {wanted}"
                 kind = there if field in entry else f"without {field!r}"
-                problems.add("error", f"{name} {kind}", f"{where} with {entry.get(field)!r:.60}")
+                where = f"{name}[{number}] with {entry.get(field)!r:.60}"
+                problems.add("error", f"{name} {kind}", where)
         if whole and entry["id"] in found:
-            problems.add("error", f"{name} with the id of another", f"{where}, id {entry['id']}")
+            where = f"{name}[{number}], id {entry['id']}"
+            problems.add("error", f"{name} with the id of another", where)
         if whole:
             found[entry["id"]] = entry
     return found
@@ -117,32 +120,35 @@ def _indexed(problems: Counted, name: str, entries: list) -> dict[object, dict]:
 
 def _look_at(problems: Counted, annotation: dict, usable: dict[str, dict], masks: bool) -> bool:
     """What one annotation says about its image; whether it is an object."""
-    where = f"annotation {annotation['id']}"
-    for field, others in (("iscrowd", (0, 1)), ("ignore", (0, 1, None))):
+
+    def tell(level: str, kind: str, more: str = "") -> None:
+        problems.add(level, kind, f"annotation {annotation['id']}{more}")
+
+    for field, others in _MARKS:
         value = annotation.get(field, 0)
         if isinstance(value, str) or value not in others:  # "0" would count as true
             kind = f"annotations of which {field!r} is neither 0 nor 1"
-            problems.add("error", kind, f"{where} with {value!r:.60}")
+            tell("error", kind, f" with {value!r:.60}")
     image = usable["images"].get(annotation["image_id"])
     if image is None:
-        where = f"{where}, image_id {annotation['image_id']}"
-        problems.add("warning", "annotations of images that are not listed", where)
+        kind = "annotations of images that are not listed"
+        tell("warning", kind, f", image_id {annotation['image_id']}")
         return False
     outline = annotation.get("segmentation")
     if outline is not None and not _outline(outline, image):
         kind = "annotations with a segmentation that is neither polygons nor RLE"
-        problems.add("error" if masks else "warning", kind, where)
+        tell("error" if masks else "warning", kind)
     elif masks and isinstance(outline, list) and any(len(polygon) < 6 for polygon in outline):
         kind = "annotations with polygons of fewer than three points, without which they are used"
         if all(len(polygon) < 6 for polygon in outline):
             kind = "annotations with no polygon of three points, which are not trained on"
-        problems.add("warning", kind, where)
+        tell("warning", kind)
     if annotation["category_id"] not in usable["categories"]:
         kind = "annotations of categories that are not listed"
-        problems.add("warning", kind, f"{where}, category_id {annotation['category_id']}")
+        tell("warning", kind, f", category_id {annotation['category_id']}")
         return False
     if annotation.get("ignore") == 1:
-        problems.add("note", "annotations to 'ignore', which are left out", where)
+        tell("note", "annotations to 'ignore', which are left out")
     return not annotation.get("ignore")
 
 
@@ -150,14 +156,17 @@ def _look_at_box(
     problems: Counted, boxes: Boxes, annotation: dict, usable: dict[str, dict], masks: bool
 ) -> None:
     image = usable["images"][annotation["image_id"]]
-    where = f"annotation {annotation['id']}"
-    seen = f"{where} in {image['file_name']}, {annotation['bbox']}"
-    used = boxes.add(annotation["bbox"], (image["width"], image["height"]), seen)
+
+    def where() -> str:
+        return f"annotation {annotation['id']} in {image['file_name']}, {annotation['bbox']}"
+
+    used = boxes.add(annotation["bbox"], (image["width"], image["height"]), where)
     if used and annotation["area"] <= 0:
-        problems.add("warning", "annotations with no 'area' above 0, which are left out", seen)
+        kind = "annotations with no 'area' above 0, which are left out"
+        problems.add("warning", kind, where())
     elif used and masks and not annotation.get("segmentation"):
         kind = "annotations without the segmentation that 'with_mask' takes"
-        problems.add("error", kind, where)
+        problems.add("error", kind, where())
 
 
 def _look_at_names(problems: Counted, content: dict) -> None:

@@ -21,8 +21,8 @@ from ..config.datasets import leaves
 from ..config.tree import nodes
 from ..decoding import CorruptImage, brightest_of_16_bits, decode_image, read_stored
 from ..errors import explain
-from .classes import mixed_classes, where, wrong_categories
 from .class_folders import folder_problems
+from .classes import mixed_classes, where, wrong_categories
 from .coco_files import coco_problems
 from .files import makes_its_files
 from .findings import Finding, error, note, report, warning

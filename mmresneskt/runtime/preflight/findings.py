@@ -47,10 +47,10 @@ class Counted:
         self._first: dict[tuple[str, str], str] = {}
         self._count: Counter[tuple[str, str]] = Counter()
 
-    def add(self, level: str, kind: str, where: str) -> None:
-        """Note one entry."""
+    def add(self, level: str, kind: str, where: str, number: int = 1) -> None:
+        """Note one entry, or the first of a number."""
         self._first.setdefault((level, kind), where)
-        self._count[level, kind] += 1
+        self._count[level, kind] += number
 
     def findings(self, key: str, file: object) -> Iterator[Finding]:
         """One for each kind, at the file's key."""

@@ -80,7 +80,7 @@ def _look_at(boxes: Boxes, root: ET.Element, where: str) -> Iterator[str]:
         box = found.find("bndbox")
         if box is None:
             raise ValueError("an object has no <bndbox>")
-        boxes.add([_number(box, corner) for corner in _CORNERS], (width, height), where)
+        boxes.add([_number(box, corner) for corner in _CORNERS], (width, height), lambda: where)
 
 
 def _number(parent: ET.Element, tag: str, whole: bool = False) -> float:

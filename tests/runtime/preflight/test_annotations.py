@@ -150,7 +150,7 @@ SIDE = st.floats(0, 1)
 def test_shares_of_an_image_are_no_pixels(boxes, sizes):
     found = Boxes(sizes)
     for box in boxes:
-        found.add(box, (64, 48), "here")
+        found.add(box, (64, 48), str)
     (problem,) = found.findings("key", "file")
     assert problem.level == "error"
     assert f"all {len(boxes)} boxes lie within 0 and 1: pixels are expected" in problem.message
@@ -169,8 +169,8 @@ def test_one_form_in_place_of_the_other(boxes, sizes):
     right, wrong = Boxes(sizes), Boxes(not sizes)
     for x, y, w, h in boxes:
         box = (x, y, w, h) if sizes else (x, y, x + w, y + h)
-        assert right.add(box, (64, 48), "here")
-        wrong.add(box, (64, 48), "here")
+        assert right.add(box, (64, 48), str)
+        wrong.add(box, (64, 48), str)
     assert not any("look like" in f.message for f in right.findings("key", "file"))
     if all(x > w + 32 and y > h for x, y, w, h in boxes):
         (*_, last) = wrong.findings("key", "file")
@@ -221,4 +221,3 @@ def test_a_fault_that_several_lists_share_is_told_once(tmp_path):
     (problem,) = annotation_problems(cfg, PARTS[:2])
     assert problem.level == "error"
     assert "a.xml cannot be used: not valid XML in gb2312" in problem.message
-
