@@ -89,7 +89,7 @@ def _fits(value: object, types: tuple, field: str = "") -> bool:
     if isinstance(value, str):
         return value != "" and "\0" not in value
     if isinstance(value, list):
-        return len(value) == 4 and all([type(n) in _NUMBER and abs(n) < 1e18 for n in value])
+        return len(value) == 4 and all(type(n) in _NUMBER and abs(n) < 1e18 for n in value)
     if field in ("height", "width"):
         return 1 <= value <= MAX_PIXELS
     return abs(value) < 1e18  # neither inf nor NaN, and within what numpy holds
