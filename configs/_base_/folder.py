@@ -48,8 +48,8 @@ param_scheduler = [
     dict(
         type="CosineAnnealingLR",
         by_epoch=True,
-        T_max=max_epochs - 1,
-        begin=1,
+        T_max=max(1, max_epochs - 1),
+        begin=min(1, max_epochs - 1),
         end=max_epochs,
         convert_to_iter_based=True,
     ),

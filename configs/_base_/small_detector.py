@@ -31,6 +31,9 @@ pack_with_boxes = dict(
     type="PackDetInputs",
     meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor", "instances"),
 )
+test_pipeline = [*_base_.test_pipeline[:-1], pack_with_boxes]
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
 val_evaluator = dict(_delete_=True, type="CocoMetric", metric="bbox")
 test_evaluator = val_evaluator
 

@@ -71,7 +71,8 @@ def check(args: argparse.Namespace) -> list[Finding]:
         return [error("", str(failure))]
     cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir, args.backbone)
     findings = _set_classes(cfg, options(args).get("classes"))
-    findings += find_problems(cfg, _PARTS, embedded(cfg))
+    # data whose classes cannot be told has been told of
+    findings += find_problems(cfg, () if findings else _PARTS, embedded(cfg))
     if not any(finding.level == "error" for finding in findings):
         findings += dataset_problems(cfg, _PARTS)
     return findings

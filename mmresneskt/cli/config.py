@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import re
 
 from mmengine.config import Config, DictAction
 
@@ -15,6 +16,9 @@ from mmresneskt.runtime.config.load import default_work_dir, load_config
 from mmresneskt.runtime.errors import UserError, explain
 from mmresneskt.runtime.launcher import is_main_process
 from mmresneskt.runtime.runner import set_loader_defaults
+
+_BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
+_DICTIONARY = re.compile(r"""(^|[\[(,])[\s'"]*(\{|dict\()""")
 
 
 def load(args: argparse.Namespace) -> Config:
@@ -37,13 +41,29 @@ def options(args: argparse.Namespace) -> dict:
     """
     if not args.cfg_options:
         return {}
+    for pair in args.cfg_options:
+        _check_brackets(pair)
     parser = argparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("--cfg-options", nargs="+", action=DictAction)
     try:
         return parser.parse_args(["--cfg-options", *args.cfg_options]).cfg_options
     except Exception as error:  # it asserts and splits its way through brackets
         text = " ".join(args.cfg_options)
-        raise UserError(f"--cfg-options {text}: not KEY=VALUE ({explain(error)})") from error
+        endless = isinstance(error, RecursionError)
+        why = "brackets that do not match" if endless else explain(error)
+        raise UserError(f"--cfg-options {text}: not KEY=VALUE ({why})") from error
+
+
+def _check_brackets(pair: str) -> None:
+    """mmengine takes a dictionary for text, or never comes to its end."""
+    key, _, value = pair.partition("=")
+    if any(value.count(opening) != value.count(closing) for opening, closing in _BRACKETS):
+        raise UserError(f"--cfg-options {pair}: brackets that do not match")
+    if _DICTIONARY.search(value):
+        raise UserError(
+            f"--cfg-options {pair}: a dictionary is given key by key, as {key}.NAME=VALUE; for one "
+            f"inside a list write a config with _base_"
+        )
 
 
 def configure(args: argparse.Namespace) -> Config:

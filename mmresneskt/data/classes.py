@@ -11,6 +11,7 @@ from mmengine.config import Config, ConfigDict
 from mmresneskt.runtime.config.datasets import leaves
 from mmresneskt.runtime.config.tree import nodes
 from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.images import ENDINGS
 
 from .embedded import embedded
 
@@ -22,7 +23,11 @@ def set_classes(cfg: Config, classes: Sequence[str] | str | None) -> None:
 
     Where none are given, data that names its own classes is read: the annotations of a
     VOC-style folder, the folders of a folder of classes. A folder of classes has exactly
-    its folders as classes, in the order of their names.
+    its folders as classes, in the order of their names; of the files in them the endings are
+    taken that :data:`ENDINGS` has, where the config does not say which.
+
+    Args:
+        classes: given on the command line; else a detector's config may have them at its top.
 
     Raises:
         UserError: the data is not there, its parts disagree about the classes, or it has
@@ -32,6 +37,8 @@ def set_classes(cfg: Config, classes: Sequence[str] | str | None) -> None:
     classes = [classes] if isinstance(classes, str) else classes
     voc = [d for d in found.values() if _type(d) == "VOCFolderDataset"]
     folders = {k: d for k, d in found.items() if _is_folder_of_classes(d)}
+    for dataset in folders.values():
+        dataset.setdefault("extensions", list(ENDINGS))
     if folders:
         names = _from_folders(folders)
         if names and classes and list(classes) != names:
@@ -43,8 +50,10 @@ def set_classes(cfg: Config, classes: Sequence[str] | str | None) -> None:
             # a config's own names for the folders stay: MMPretrain checks their number
             _set_number(cfg, len(names))
             return
+    if not classes and not folders and not isinstance(cfg.get("classes"), str):
+        classes = cfg.get("classes")  # a text would be the name of a file of them
     if not classes and voc:
-        classes = cfg.get("classes") or _from_annotations(cfg, voc[0])
+        classes = _from_annotations(cfg, voc[0])
     if not classes:
         return
     for dataset in found.values():
@@ -54,7 +63,8 @@ def set_classes(cfg: Config, classes: Sequence[str] | str | None) -> None:
 
 def set_trained_classes(cfg: Config, classes: tuple[str, ...] | None) -> None:
     """Where the training data decided the classes, the checkpoint knows them without it."""
-    if any(d.get("type") in _CLASSES_OF_THE_DATA for d in leaves(cfg).values()):
+    of_the_data = any(_type(d) in _CLASSES_OF_THE_DATA for d in leaves(cfg).values())
+    if of_the_data or cfg.get("classes"):
         set_classes(cfg, classes and list(classes))
 
 
@@ -74,7 +84,7 @@ def _from_annotations(cfg: Config, dataset: ConfigDict) -> tuple[str, ...]:
     root = Path(dataset.get("data_root", ""), dataset.data_prefix.sub_data_root)
     try:
         return read_classes(root / dataset.get("ann_subdir", "Annotations"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise UserError(
             f"{error}. Set the folder with --cfg-options data_root=FOLDER, or run the "
             f"embedded data: {embedded(cfg)}"

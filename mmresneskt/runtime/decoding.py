@@ -127,6 +127,16 @@ def decode_image(data: bytes, flag: str = "color", backend: str | None = None) -
     return image
 
 
+def brightest_of_16_bits(data: bytes) -> int | None:
+    """The highest value in an image that passes :func:`decode_image`; None where it has 8 bits."""
+    if not data.startswith((b"\x89PNG", b"II", b"MM", b"P")):
+        return None
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint16:
+        return None
+    return int((values[..., :3] if values.ndim == 3 else values).max())  # without alpha
+
+
 def read_image(path: str | Path) -> np.ndarray:
     """An image (H, W, 3), BGR, upright, as the pipelines of the MM libraries read it.
 

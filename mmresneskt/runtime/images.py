@@ -19,6 +19,9 @@ from .files import write_whole
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 """Of the files of a folder that are taken, and in which pictures are written."""
 
+ENDINGS = (*SUFFIXES, ".ppm", ".pgm")
+"""Of the images of a data set: MMPretrain takes two more."""
+
 _LONGEST = 240
 """Bytes of a name that leave room for a number and an ending."""
 

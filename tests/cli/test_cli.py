@@ -1,5 +1,6 @@
 """The command line as a whole: help, mistakes, and where it is started from."""
 
+import argparse
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 
 from mmresneskt.cli import COMMANDS, call, main
+from mmresneskt.cli.config import options
 from mmresneskt.runtime import conditions
 from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.launcher import is_main_process
@@ -65,6 +67,30 @@ except cv2.error:
 def test_an_unknown_command_is_named():
     with pytest.raises(UserError, match="no command 'trian'. Did you mean train?"):
         call("trian", [])
+
+
+@pytest.mark.parametrize(
+    ("pair", "why"),
+    [
+        ("a=[dict(b=1,c=2)]", "key by key, as a.NAME=VALUE"),
+        ("a=[{'b':1,'c':2}]", "key by key, as a.NAME=VALUE"),
+        ("a=dict(b=1,c=2)", "key by key, as a.NAME=VALUE"),
+        ("a={b:1}", "key by key, as a.NAME=VALUE"),
+        ("a=[1,2", "brackets that do not match"),
+        ("a=1)", "brackets that do not match"),
+        ("a=['b)','(c']", "brackets that do not match"),
+        ("a", "not KEY=VALUE"),
+    ],
+)
+def test_an_option_that_mmengine_would_take_for_another(pair, why):
+    with pytest.raises(UserError, match=f"^--cfg-options .*{why}") as raised:
+        options(argparse.Namespace(cfg_options=[pair]))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["x (1)", "[(1,2),(3,4)]", "['a(b)','c']", "my_dict(1)"])
+def test_an_option_with_brackets_that_match(text):
+    options(argparse.Namespace(cfg_options=[f"a={text}"]))
 
 
 def test_the_version_is_told(capsys):

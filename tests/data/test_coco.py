@@ -131,7 +131,9 @@ def test_images_without_objects_are_fine_where_they_are_meant(tmp_path):
 
     unlabelled, labelled = dataset("val2017"), dataset("train2017")
     # as COCO's test-dev is published
-    assert not list(part_problems([unlabelled], "test_dataloader"))
+    [problem] = part_problems([unlabelled], "test_dataloader")
+    assert problem.level == "warning"
+    assert "no ground truth: predictions only" in problem.message
     # semi-supervised
     assert not list(part_problems([labelled, unlabelled], "train_dataloader"))
     [problem] = part_problems([unlabelled], "val_dataloader")

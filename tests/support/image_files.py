@@ -25,7 +25,7 @@ def folder_with(root, broken, names="abcdefgh"):
         file.write_bytes(data[: len(data) // 2] if name in broken else data)
         path = str(file.relative_to(root / "images"))
         images.append(dict(id=number, file_name=path, width=64, height=48))
-        box = dict(id=number, image_id=number, category_id=1, bbox=[5, 5, 20, 20], area=400)
+        box = dict(id=number + 1, image_id=number, category_id=1, bbox=[5, 5, 20, 20], area=400)
         annotations.append(dict(box, iscrowd=0))
     content = dict(images=images, annotations=annotations, categories=[dict(id=1, name="x")])
     (root / "coco.json").write_text(json.dumps(content))

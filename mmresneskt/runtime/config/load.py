@@ -11,6 +11,7 @@ from ..errors import UserError, explain
 from .datasets import PARTS, check_classes, dataloaders, leaves
 from .installed import find_config
 from .tree import nodes
+from .variables import read
 
 
 def load_config(
@@ -18,25 +19,29 @@ def load_config(
 ) -> Config:
     """Read a config, change it if asked to, and merge ``--cfg-options`` into it.
 
-    One option reaches further than its key, as users expect: ``data_root`` replaces the
-    old root wherever a dataset or an evaluator was built from it.
+    Options reach further than their keys, as users expect: ``data_root`` replaces the old root
+    wherever a dataset or an evaluator was built from it, and from another name at the top, such
+    as ``max_epochs``, is built anew what a file builds from it (:func:`read`). So it is with such
+    a name in a config that builds on one of this package.
 
     Args:
         filename: a file, or one that an installed package brings: ``mmdet::FOLDER/NAME.py``.
         change: what happens to it before the options, such as a swap of the backbone.
 
     Raises:
-        UserError: no such file, one that cannot be read, what ``change`` raises, or classes that
-            are no list of names.
+        UserError: no such file, one that cannot be read, what ``change`` raises, a name at the
+            top that nothing is built from, or classes that are no list of names.
     """
     path = find_config(filename)
+    options = options or {}
     try:
-        cfg = Config.fromfile(path)
+        cfg = read(path, options)
+    except UserError:
+        raise
     except Exception as error:  # a config is Python: anything can go wrong in it
         raise UserError(f"config {filename} cannot be read: {explain(error)}") from error
     if change:
         cfg = change(cfg)
-    options = options or {}
     in_datasets = {d.data_root for d in leaves(cfg).values() if d.get("data_root")}
     roots = [cfg.data_root] if cfg.get("data_root") else sorted(in_datasets)
     try:

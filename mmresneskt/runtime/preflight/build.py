@@ -24,7 +24,7 @@ from ..config.keywords import keywords
 from ..config.parts import Part, parts
 from ..config.tree import nodes
 from ..distributed import replace_sync_bn
-from ..errors import explain
+from ..errors import UserError, explain
 from .blame import blame, causes
 from .files import makes_its_files
 from .findings import Finding, error, warning
@@ -92,7 +92,11 @@ def tried(key: str, part: ConfigDict, make: Callable) -> Iterator[Finding]:
     """Why ``make`` cannot build a part of a config, if it cannot."""
     try:
         make(copy.deepcopy(part))
-    except (ImportError, OSError):  # what is missing is told where files and versions are asked for
+    except (
+        ImportError,
+        OSError,
+        UserError,
+    ):  # told where files, classes and versions are asked for
         return
     except Exception as failure:
         yield blame(failure, key, part, make)

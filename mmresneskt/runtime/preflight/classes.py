@@ -9,6 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 
+from ..coco import root_of, settle
 from ..config.tree import nodes
 from .findings import Finding, error
 
@@ -62,21 +63,27 @@ def wrong_categories(dataset: BaseDataset, alone: bool) -> str | None:
     standard = type(dataset).METAINFO.get("classes")
     if len(dataset.cat_ids) == len(wanted) and tuple(wanted) == standard:
         return None  # COCO as it is published, without reading its half gigabyte again
-    categories = json.loads(Path(dataset.ann_file).read_text()).get("categories", [])
-    names = [category["name"] for category in categories]
+    content = json.loads(Path(dataset.ann_file).read_text(encoding="utf-8"))
+    settle(content)
+    root = root_of(content)
+    names = [category["name"] for category in content.get("categories", [])]
     known = [name for name in names if name in wanted]
     absent = [name for name in wanted if name not in names]
+    own = [name for name in names if name != root]
+    option = _option(own)
+    if root:
+        option += f" (without {root!r}, which no annotation has and the others have for a root)"
     if absent and (alone or known != wanted[: len(known)]):
         return (
             f"has no category {_shown(absent)}, which the config's classes name; it has "
-            f"{_shown(names) or 'none'}. Take these with --cfg-options {_option(names)}, or, where "
+            f"{_shown(names) or 'none'}. Take these with --cfg-options {option}, or, where "
             f"other data of the config has the others, list all of the config's classes, in its "
             f"order, in the file's `categories`"
         )
     if known != wanted[: len(known)]:
         return (
             f"has its categories in another order than the config's classes, by which "
-            f"MMDetection would name them wrongly. Take its own: --cfg-options {_option(names)}"
+            f"MMDetection would name them wrongly. Take its own: --cfg-options {option}"
         )
     return None
 

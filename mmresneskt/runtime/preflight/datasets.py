@@ -19,12 +19,13 @@ from ..broken_images import unwrapped
 from ..building import find_class, quiet, scope_of
 from ..config.datasets import leaves
 from ..config.tree import nodes
-from ..decoding import CorruptImage, decode_image, read_stored
+from ..decoding import CorruptImage, brightest_of_16_bits, decode_image, read_stored
 from ..errors import explain
+from .class_folders import folder_problems
 from .classes import mixed_classes, where, wrong_categories
 from .coco_files import coco_problems
 from .files import makes_its_files
-from .findings import Finding, error, report, warning
+from .findings import Finding, error, note, report, warning
 from .voc_files import voc_problems
 
 _SAMPLE = 16
@@ -33,24 +34,35 @@ _LOOK = "Look at its annotations and at the classes of the config"
 
 def annotation_problems(cfg: Config, parts: tuple[str, ...]) -> Iterator[Finding]:
     """What is wrong in the annotation files of the parts ("train", ...) in use."""
-    seen = set()
+    seen, told = set(), set()
     for key, dataset in leaves(cfg).items():
         if key.split("_")[0] not in parts or dataset.get("backend_args"):
             continue
-        kind = find_class(cfg, dataset.get("type"), DATASETS)
-        root = Path(dataset.get("data_root") or "")
-        file = root / str(dataset.get("ann_file") or "")
+        file = Path(dataset.get("data_root") or "", str(dataset.get("ann_file") or ""))
         if not file.is_file() or file in seen:
             continue
         seen.add(file)
-        kinds = [base.__name__ for base in getattr(kind, "__mro__", ())]
-        if "CocoDataset" in kinds and not makes_its_files(kind):
-            masks = any(node.get("with_mask") for _, node in nodes(dataset, key))
-            yield from coco_problems(f"{key}.ann_file", file, masks)
-        elif "XMLDataset" in kinds:
-            prefix = (dataset.get("data_prefix") or {}).get("sub_data_root", "")
-            folder = root / prefix / dataset.get("ann_subdir", "Annotations")
-            yield from voc_problems(f"{key}.ann_file", file, folder)
+        for finding in _file_problems(cfg, key, dataset, file):
+            if finding.message not in told:  # an annotation that two lists name
+                told.add(finding.message)
+                yield finding
+
+
+def _file_problems(cfg: Config, key: str, dataset: ConfigDict, file: Path) -> Iterator[Finding]:
+    kind = find_class(cfg, dataset.get("type"), DATASETS)
+    kinds = [base.__name__ for base in getattr(kind, "__mro__", ())]
+    known = (dataset.get("metainfo") or {}).get("classes")
+    known = known or getattr(kind, "METAINFO", {}).get("classes")
+    classes = None if isinstance(known, str) else known  # else the name of a file of them
+    if "CocoDataset" in kinds and not makes_its_files(kind):
+        masks = any(node.get("with_mask") for _, node in nodes(dataset, key))
+        yield from coco_problems(f"{key}.ann_file", file, masks, classes)
+    elif "XMLDataset" in kinds:
+        prefix = (dataset.get("data_prefix") or {}).get("sub_data_root", "")
+        folder = Path(dataset.get("data_root") or "", prefix)
+        folder /= dataset.get("ann_subdir", "Annotations")
+        read = getattr(kind, "read_xml", None)
+        yield from voc_problems(f"{key}.ann_file", file, folder, classes, read)
 
 
 def dataset_problems(
@@ -90,8 +102,9 @@ def part_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
 
     Found are: classes that the annotations do not have, or have in another order; no image;
     no object, but in a test set, or beside a set that has some, as in semi-supervised
-    training; images that are listed and missing; of a sample, the same each time, those that
-    cannot be decoded or have another size than their annotation says.
+    training; images that are listed and missing; class folders without an image, and files in
+    them that are no samples; of a sample, the same each time, images that cannot be decoded,
+    have another size than their annotation says, or are dark in 8 bits.
 
     Args:
         key: of the loader in the config, that names it in a message.
@@ -103,7 +116,12 @@ def part_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
             yield error(key, f"{place} {problem}")
             return
         yield from _sample(dataset, key)
-    if key != "test_dataloader" and datasets and all(map(_without_objects, datasets)):
+    yield from folder_problems(datasets, key)
+    if not datasets or not all(map(_without_objects, datasets)):
+        return
+    if key == "test_dataloader":
+        yield warning(key, f"{place} has no ground truth: predictions only, and no metric of them")
+    else:
         classes = ", ".join(map(str, datasets[-1].metainfo.get("classes") or ()))
         classes = textwrap.shorten(classes, 100, placeholder=" ...")
         yield error(key, f"{place} has no image with an object of the classes {classes}. {_LOOK}")
@@ -161,7 +179,17 @@ def _missing_images(dataset: BaseDataset) -> str | None:
     if not missing:
         return None
     many = f"{len(dataset)} images, of which {len(missing)}"
-    return f"lists {many} are not there, the first: {missing[0]}"
+    return f"lists {many} are not there, the first: {missing[0]}{_instead_of(missing[0])}"
+
+
+def _instead_of(path: str) -> str:
+    """What is there and may be meant by the path of an image that is not."""
+    if os.path.isfile(path.replace("\\", "/")):
+        return ". It is there with / in place of \\: write the names in the annotations so"
+    missing = Path(path)
+    folder = missing.parent
+    same = [file.name for file in folder.glob("*") if file.stem == missing.stem]
+    return f". There is {' and '.join(sorted(same))}" if same else ""
 
 
 def _local_image(info: dict) -> str:
@@ -172,6 +200,7 @@ def _local_image(info: dict) -> str:
 def _sample(dataset: BaseDataset, key: str) -> Iterator[Finding]:
     """Decode some images, spread evenly over the dataset."""
     size, sampled = len(dataset), min(_SAMPLE, len(dataset))
+    brightest: dict[str, int] = {}
     for index in (number * size // sampled for number in range(sampled)):
         info = dataset.get_data_info(index)
         path = _local_image(info)
@@ -180,7 +209,8 @@ def _sample(dataset: BaseDataset, key: str) -> Iterator[Finding]:
         arguments = getattr(dataset, "backend_args", None)
         storage = get_file_backend(path, backend_args=arguments, enable_singleton=True)
         try:
-            image = decode_image(read_stored(storage, path))
+            data = read_stored(storage, path)
+            image = decode_image(data)
         except (CorruptImage, OSError) as failure:
             stops = error if key != "train_dataloader" else warning
             yield stops(
@@ -189,6 +219,8 @@ def _sample(dataset: BaseDataset, key: str) -> Iterator[Finding]:
                 f"--max-broken-images lets it be skipped; an evaluation always does",
             )
             continue
+        if found := brightest_of_16_bits(data):
+            brightest[path] = found
         height, width = image.shape[:2]
         expected = (info.get("height"), info.get("width"))
         if None not in expected and (height, width) != tuple(map(int, expected)):
@@ -197,3 +229,12 @@ def _sample(dataset: BaseDataset, key: str) -> Iterator[Finding]:
                 f"{path} ({key}) has {width}x{height} pixels, its annotation says "
                 f"{expected[1]}x{expected[0]}: the boxes may not fit",
             )
+    if brightest:
+        path, most = max(brightest.items(), key=lambda item: item[1])
+        dark = most < 2**15
+        yield (warning if dark else note)(
+            key,
+            f"{where(dataset)} ({key}) has images of 16 bits, which are read as 8: the brightest "
+            f"value in {len(brightest)} of them is {most}, in {path}, and becomes {most >> 8} of "
+            f"255{'. Stretch their values to 65535, or save them in 8 bits' if dark else ''}",
+        )

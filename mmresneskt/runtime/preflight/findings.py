@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..errors import UserError, printable
@@ -47,28 +47,10 @@ class Counted:
         self._first: dict[tuple[str, str], str] = {}
         self._count: Counter[tuple[str, str]] = Counter()
 
-    def add(self, level: str, kind: str, where: str) -> None:
-        """Note one entry."""
+    def add(self, level: str, kind: str, where: str, number: int = 1) -> None:
+        """Note one entry, or the first of a number."""
         self._first.setdefault((level, kind), where)
-        self._count[level, kind] += 1
-
-    def add_box(self, box: Sequence[float], width: float, height: float, where: str) -> bool:
-        """Note a box that cannot be right, and return whether it can be used.
-
-        Args:
-            box: (left, top, right, bottom) in an image of that width and height.
-        """
-        left, top, right, bottom = box
-        kind = None
-        if right - left < 1 or bottom - top < 1:
-            kind = "boxes without area, which are left out"
-        elif left >= width or top >= height or right <= 0 or bottom <= 0:
-            kind = "boxes outside their image"
-        elif min(left, top) < -1 or right > width + 1 or bottom > height + 1:
-            self.add("warning", "boxes that reach out of their image", where)
-        if kind:
-            self.add("warning", kind, where)
-        return kind is None
+        self._count[level, kind] += number
 
     def findings(self, key: str, file: object) -> Iterator[Finding]:
         """One for each kind, at the file's key."""

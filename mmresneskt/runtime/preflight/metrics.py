@@ -47,6 +47,7 @@ def wrong_metrics(cfg: Config, used: tuple[str, ...]) -> Iterator[Finding]:
                 continue
             if part.cfg.get("metrics") and part.type == "Evaluator":
                 continue  # its metrics are parts of their own
+            yield from _without_truth(cfg, part, name)
             names = yield from _names(part, _meta(cfg, name))
             if name == "val":
                 found = None if found is None or names is None else found + names
@@ -54,6 +55,20 @@ def wrong_metrics(cfg: Config, used: tuple[str, ...]) -> Iterator[Finding]:
             if part.key == "val_cfg" and _package(part.find()) not in ("mmengine", _OURS):
                 return  # a loop that may give them other names, as that of a teacher and a student
             yield from _unknown(part, found or [])
+
+
+def _without_truth(cfg: Config, part: Part, name: str) -> Iterator[Finding]:
+    """COCO's metric takes the boxes from a file, or else from the images."""
+    kinds = [base.__name__ for base in getattr(part.find(), "__mro__", ())]
+    if "CocoMetric" not in kinds or part.cfg.get("ann_file"):
+        return
+    for key, node in nodes(cfg.get(f"{name}_dataloader"), f"{name}_dataloader"):
+        if node.get("type") == "PackDetInputs" and "instances" not in node.get("meta_keys", ()):
+            yield error(
+                f"{part.key}.ann_file",
+                f"{part.type} has no ann_file, nor do the images bring their boxes: set it to the "
+                f"file of annotations, or add 'instances' to {key}.meta_keys",
+            )
 
 
 def _names(part: Part, meta: dict) -> Any:

@@ -23,12 +23,10 @@ from ..building import scope_of
 from ..config.keywords import keywords, some_keywords
 from ..config.parts import Part, parts
 from ..config.tree import nodes
+from ..config.variables import READ
 from ..errors import did_you_mean
 from .findings import Finding, error
 
-# read from the config by mmengine, the libraries or this package, besides Runner's own
-_MORE: tuple[str, ...] = ("classes", "custom_imports", "data_root", "find_unused_parameters")
-_MORE += ("model_wrapper_cfg", "runner_type", "strategy", "compile", "sync_bn")
 # taken out of a part before it is built, or put in by what builds it
 _TAKEN_OUT = {
     HOOKS: ("priority",),
@@ -84,10 +82,9 @@ def misspelt(cfg: Config) -> Iterator[Finding]:
 def _top_level(cfg: Config) -> Iterator[Finding]:
     """A config may have names of its own; those nearly like a known one that it lacks are
     taken for it."""
-    known = [*inspect.signature(Runner).parameters, *_MORE]
-    lacking = [name for name in known if name not in cfg]
+    lacking = [name for name in READ if name not in cfg]
     for name in cfg:
-        near = [] if name in known or name.startswith("_") else _nearly(name, lacking)
+        near = [] if name in READ or name.startswith("_") else _nearly(name, lacking)
         if near:
             yield error(name, f"{name} is no setting of a config. Did you mean {near[0]}?")
     if not cfg.get("model"):

@@ -127,7 +127,7 @@ def test_the_command_line(tmp_path):
     document = json.loads(done.stdout)
     assert document["errors"] == []
     assert any("reach out of their image" in w["message"] for w in document["warnings"])
-    wrong = ["model.bakbone=dict()", "train_dataloader.batch_size=0"]
+    wrong = ["model.bakbone=1", "train_dataloader.batch_size=0"]
     done = run_tool("check", config, "--cfg-options", *wrong, cwd=tmp_path)
     assert done.returncode == 2, done.stdout
     assert "error: model.bakbone: FasterRCNN has no argument 'bakbone'. Did you mean backbone?" in (

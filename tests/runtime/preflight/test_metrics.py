@@ -123,3 +123,17 @@ def test_a_backend_whose_package_is_missing(monkeypatch):
     assert problem.endswith("pip install mlflow")
     monkeypatch.setitem(sys.modules, "mlflow", pytest)
     assert not list(unbuildable(cfg))
+
+
+def test_the_boxes_to_compare_with_come_from_a_file_or_with_the_images():
+    def found(evaluator, *more):
+        pack = dict(type="PackDetInputs", meta_keys=("img_id", "ori_shape", *more))
+        dataset = dict(type="CocoDataset", metainfo=dict(classes=("a",)), pipeline=[pack])
+        return problems(evaluator, val_dataloader=dict(dataset=dataset))
+
+    bare = dict(type="CocoMetric")
+    (problem,) = found(bare)
+    assert problem.startswith("val_evaluator.ann_file: CocoMetric has no ann_file")
+    assert "add 'instances' to val_dataloader.dataset.pipeline.0.meta_keys" in problem
+    assert not found(bare, "instances")
+    assert not found(dict(bare, ann_file="a.json"))
