@@ -55,8 +55,10 @@ def run(args: argparse.Namespace) -> None:
 
     from mmresneskt.runtime.images import find_images, picture_files, report_skipped
 
+    from .config import use_work_folder
     from .trained import Trained
 
+    use_work_folder(args)
     images = find_images(args.images)
     folder = Path(args.out)
     pictures = picture_files(images, folder)
