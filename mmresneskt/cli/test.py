@@ -41,8 +41,8 @@ def run(args: argparse.Namespace) -> None:
     from .config import configure, use_work_folder
 
     use_work_folder(args)
-    if Path(args.config).is_dir():  # which may have been moved
-        args.work_dir = args.work_dir or args.config
+    if Path(args.config).is_dir():  # whose config a test's own would replace
+        args.work_dir = args.work_dir or str(Path(args.config, "test"))
     cfg = configure(args)
     cfg.load_from = args.checkpoint
     shown = Path(args.show_dir).resolve() if args.show_dir else None

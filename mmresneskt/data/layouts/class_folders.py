@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from mmresneskt.runtime.errors import UserError
 
@@ -25,7 +26,8 @@ def read(tree: Tree) -> Found | None:
     classes = set()
     for image in tree.images:
         folders = list(image.parent.relative_to(start).parts)
-        split = SPLIT_NAMES.get(folders[0].lower(), "") if folders else ""
+        word = re.sub(r"[\W\d_]", "", folders[0].lower()) if folders else ""
+        split = SPLIT_NAMES.get(word, "")
         folders = folders[bool(split) :]
         if not folders:
             found.leave_out("images in no folder of a class, left out", image)

@@ -22,8 +22,8 @@ def read(tree: Tree) -> Found | None:
         UserError: an entry cannot be used, or none of the images is there.
     """
     found = Found(NAME, tree)
-    documents = {file: _document(file, found) for file in tree.of(".json")}
-    documents = {file: document for file, document in documents.items() if document}
+    read_files = ((file, _document(file, found)) for file in tree.of(".json"))
+    documents = {file: document for file, document in read_files if document}
     if not documents:
         if tree.only and tree.only.suffix.lower() == ".json":
             raise UserError(f"--data {tree.only} is no COCO file: looked for {SIGN}")
@@ -99,9 +99,10 @@ def _add(found: Found, file: Path, document: dict, split: str) -> dict[tuple, st
     except (AttributeError, TypeError, ValueError) as error:
         raise UserError(f"{file}: {where} is not as COCO's format has it: {error}") from error
     if not listed:
+        names_of_images = [entry["file_name"] for entry in document["images"]]
         raise UserError(
-            f"{file}: none of its {len(document['images'])} images is below {found.root}, the "
-            f"first is {[e['file_name'] for e in document['images'][:1]]}. Give the folder that holds both with --data"
+            f"{file}: none of its {len(names_of_images)} images is below {found.root}, the first "
+            f"is {names_of_images[:1]}. Give the folder that holds both with --data"
         )
     for key in boxes:
         found.leave_out("image_ids of annotations that no image has, left out", f"{file}: {key}")

@@ -81,7 +81,7 @@ def _listed(tree: Tree, found: Found) -> dict[str, str]:
                 text = file.read_text(encoding="utf-8", errors="replace")
                 words = (line.split() for line in text.splitlines())
                 for name in (line[0] for line in words if line):
-                    if splits.setdefault(name, split) != split:
+                    if splits.setdefault(name, split) != split and split:
                         found.leave_out("names in two lists of ImageSets, left in the first", name)
     return splits
 

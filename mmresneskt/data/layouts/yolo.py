@@ -1,9 +1,11 @@
-"""YOLO's text files: named by a data.yaml, or images/ beside labels/, in either order of folders."""
+"""YOLO's text files: by a data.yaml, or images/ beside labels/, in either order of folders."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path, PurePath
+
+import yaml
 
 from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.images import SUFFIXES
@@ -48,8 +50,6 @@ def read(tree: Tree) -> Found | None:
 def _described(tree: Tree) -> tuple[Path, dict] | None:
     """The data.yaml and what it says."""
     for file in tree.of(".yaml", ".yml"):
-        import yaml
-
         try:
             document = yaml.safe_load(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError) as error:
@@ -151,7 +151,9 @@ def _pixels(values: list[float], width: int, height: int) -> tuple[float, float,
     else:
         left, top = min(values[::2]), min(values[1::2])
         w, h = max(values[::2]) - left, max(values[1::2]) - top
-    return left * width, top * height, w * width, h * height
+    # shares of a few digits: what is one pixel is to be one
+    left, top, w, h = (round(v, 3) for v in (left * width, top * height, w * width, h * height))
+    return left, top, w, h
 
 
 def _lines(file: Path) -> list[str]:

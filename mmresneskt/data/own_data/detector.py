@@ -111,7 +111,8 @@ def _set_anchors(cfg: Config, splits: Splits, side: int) -> None:
     for _, node in nodes(cfg.model):
         anchors = node.get("anchor_generator") or {}
         key = next((k for k in ("scales", "octave_base_scale") if anchors.get(k)), None)
-        if anchors.get("type") != "AnchorGenerator" or not key or anchors.get("ratios") is None:
+        # a single ratio is part of the method, as in ATSS
+        if anchors.get("type") != "AnchorGenerator" or not key or len(anchors["ratios"]) < 2:
             continue
         strides = anchors["strides"]
         # a box of twice the side of the largest anchor, or half of the smallest, is still met

@@ -15,7 +15,7 @@ _DRAWN = "drawn_splits.json"
 
 
 def write_splits(found: Found, folder: Path) -> tuple[Splits, dict[str, Path]]:
-    """Write ``train``, ``val`` and ``test``: COCO's JSON, or of classes a list of paths and numbers.
+    """Write ``train``, ``val`` and ``test``: COCO's JSON; of classes a list of paths and numbers.
 
     Paths are below the data's root. A draw is kept in ``drawn_splits.json``, and read again.
 
@@ -54,7 +54,8 @@ def _path(found: Found, picture: Picture) -> str:
 
 def _coco(found: Found, pictures: list[Picture]) -> str:
     numbers = {name: index for index, name in enumerate(found.classes)}
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for image_id, picture in enumerate(pictures, 1):
         width, height = picture.size
         path = found.tree.relative(picture.path).as_posix()

@@ -34,7 +34,7 @@ class Wishes:
 def side(found: Found, splits: Splits, wanted: int | None) -> int:
     """Pixels of the longer side of images in training; of classes, of the square that is cut.
 
-    As large as half of the data's images are, in multiples of 32, and what suits the device at most.
+    As large as half of the images are, in multiples of 32, and no larger than suits the device.
     """
     if wanted:
         return wanted
