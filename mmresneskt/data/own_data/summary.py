@@ -20,7 +20,7 @@ def summary(found: Found, splits: Splits) -> str:
     header = ["", *shown]
     if shared:
         header[-1] = "val = test"
-    drawn = [split for split in shown if not found.splits.get(split)]
+    drawn = [split for split in shown if split != "train" and split not in found.splits]
     counts = [Counter(n for p in pictures for n in p.names()) for pictures in shown.values()]
     rows: list[list] = [["images", *map(len, shown.values())]]
     if not found.classifies:
@@ -38,7 +38,7 @@ def summary(found: Found, splits: Splits) -> str:
         f"sizes: {common}{more}",
     ]
     if drawn:
-        lines.append(f"drawn, and kept in the work folder: {', '.join(drawn)}")
+        lines.append(f"drawn from the others, and kept in the work folder: {', '.join(drawn)}")
     if not found.classifies and rows[1][1]:
         lines.append("images without objects are evaluated, and not trained on")
     lines += [f"note: {f.message.removeprefix(': ')}" for f in found.problems.findings("", "")]
