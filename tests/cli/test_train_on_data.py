@@ -54,12 +54,12 @@ def test_a_second_training_draws_the_same(trained):
     assert drawn[listed[0]["file_name"]] == "val"
 
 
-def test_predict_and_test_need_the_work_folder_alone(trained):
+def test_predict_and_test_need_the_work_folder_alone(trained, monkeypatch, capsys):
     folder, work, _ = trained
     config = (work / "config.py").read_bytes()
-    result = run_tool("predict", work, "photos/0 x.png", "--out", "out", cwd=folder)
-    assert result.returncode == 0, result.stderr
-    assert f"checkpoint: {best_or_newest(work)}" in result.stdout
+    monkeypatch.chdir(folder)
+    call("predict", [str(work), "photos/0 x.png", "--out", "out"])
+    assert f"checkpoint: {best_or_newest(work)}" in capsys.readouterr().out
     assert (folder / "out/predictions.json").is_file()
     result = run_tool("test", work, cwd=folder)
     assert result.returncode == 0, result.stderr

@@ -92,12 +92,20 @@ class Found:
         if said and said != size:
             where = f"{image}, {size[0]}x{size[1]} and not {said[0]}x{said[1]}"
             self.leave_out("images of another size than their annotation says", where)
-        corners = [(b, (b.left, b.top, b.left + b.width, b.top + b.height)) for b in boxes]
-        kept = [
-            b for b, place in corners if self.problems.add_box(place, *size, f"{b.name} in {image}")
-        ]
+        kept = [box for box in boxes if self._usable(box, size, image)]
         self._split_of[image] = split
         self.splits.setdefault(split, []).append(Picture(image, size, kept, label))
+
+    def _usable(self, box: Box, size: tuple[int, int], image: Path) -> bool:
+        """Whether MMDetection would use a box, which is counted otherwise."""
+        kind = None
+        if box.width < 1 or box.height < 1:
+            kind = "boxes without area, left out"
+        elif not (-box.width < box.left < size[0] and -box.height < box.top < size[1]):
+            kind = "boxes outside their image, left out"
+        if kind:
+            self.leave_out(kind, f"{box.name} in {image}")
+        return kind is None
 
     def finished(self) -> Found:
         """The same without the classes that nothing has.
