@@ -8,15 +8,20 @@ from collections.abc import Callable
 from mmresneskt.network.swap.backbones import BACKBONES
 
 
-def add_config_arguments(parser: argparse.ArgumentParser, config: str = "config") -> None:
+def add_config_arguments(
+    parser: argparse.ArgumentParser, config: str = "config", optional: bool = False
+) -> None:
     """A config and what changes it; for :func:`mmresneskt.cli.config.load`.
 
     Args:
         config: name of the argument, with dashes for an option.
+        optional: it can be left out.
     """
-    required: dict = dict(required=True) if config.startswith("-") else {}
+    can_miss: dict = dict(nargs="?") if optional else {}
     parser.add_argument(
-        config, help="config file, or mmresneskt::..., mmdet::..., mmpretrain::...", **required
+        config,
+        help="config file, or mmresneskt::..., mmdet::..., mmpretrain::...; or a work folder",
+        **can_miss,
     )
     parser.add_argument(
         "--backbone",
@@ -43,9 +48,13 @@ def add_trust_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that MMDetection's train.py and test.py share."""
-    add_config_arguments(parser)
+def add_run_arguments(parser: argparse.ArgumentParser, optional: bool = False) -> None:
+    """The arguments that MMDetection's train.py and test.py share.
+
+    Args:
+        optional: the config can be left out.
+    """
+    add_config_arguments(parser, optional=optional)
     parser.add_argument("--work-dir", help="folder of logs and checkpoints")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     add_trust_argument(parser)
@@ -54,10 +63,19 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_trained_arguments(parser: argparse.ArgumentParser, out: str) -> None:
-    """Images, a trained model, and the folder ``out`` for what is made of them."""
-    parser.add_argument("images", nargs="+", metavar="IMAGE|FOLDER|GLOB")
+    """Images, a trained model, and the folder ``out`` for what is made of them.
+
+    The model is a work folder, the first of ``images`` where there is no ``--config``; see
+    :func:`mmresneskt.cli.config.use_work_folder`.
+    """
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="[WORK_DIR] IMAGE|FOLDER|GLOB",
+        help="the work folder of a training, unless there is --config; images",
+    )
     add_config_arguments(parser, "--config")
-    parser.add_argument("--checkpoint", required=True, help="file or URL of the weights")
+    parser.add_argument("--checkpoint", help="file or URL of the weights")
     parser.add_argument("--out", default=out, metavar="FOLDER", help="default: %(default)s")
     parser.add_argument("--device", help="default: cuda where there is one, else cpu")
     add_trust_argument(parser)

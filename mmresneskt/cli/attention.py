@@ -40,8 +40,10 @@ def run(args: argparse.Namespace) -> None:
         write_picture,
     )
 
+    from .config import use_work_folder
     from .trained import Trained
 
+    use_work_folder(args)
     images = find_images(args.images)
     pictures = picture_files(images, Path(args.out))
     model = Trained(args).model

@@ -6,6 +6,7 @@ import argparse
 import functools
 import os
 import re
+from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
@@ -13,9 +14,10 @@ from mmresneskt.data.classes import set_classes
 from mmresneskt.network.swap.swap_backbone import swap_backbone
 from mmresneskt.runtime.checkpoint import trust
 from mmresneskt.runtime.config.load import default_work_dir, load_config
-from mmresneskt.runtime.errors import UserError, explain
+from mmresneskt.runtime.errors import UserError, explain, printable
 from mmresneskt.runtime.launcher import is_main_process
 from mmresneskt.runtime.runner import set_loader_defaults
+from mmresneskt.runtime.work_folder import best_or_newest
 
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 _DICTIONARY = re.compile(r"""(^|[\[(,])[\s'"]*(\{|dict\()""")
@@ -31,6 +33,31 @@ def load(args: argparse.Namespace) -> Config:
     if args.backbone:
         change = functools.partial(_swap, args=args)
     return load_config(args.config, options(args), change)
+
+
+def use_work_folder(args: argparse.Namespace, needed: bool = True) -> None:
+    """Where the config is a work folder, take its best or newest checkpoint.
+
+    Of a command that takes images, the folder may be the first of these.
+
+    Args:
+        needed: the command cannot do without a checkpoint.
+
+    Raises:
+        UserError: there is no config, or no checkpoint.
+    """
+    if args.config is None:
+        args.config, *args.images = args.images
+        if not args.images or not Path(args.config).is_dir():
+            raise UserError(
+                f"give the work folder of a training and then images, or --config and "
+                f"--checkpoint: {args.config} is no work folder with images behind it"
+            )
+    if args.checkpoint is None and Path(args.config).is_dir():
+        args.checkpoint = str(best_or_newest(args.config))
+        print(f"checkpoint: {printable(args.checkpoint)}")
+    if needed and not args.checkpoint:
+        raise UserError(f"give the checkpoint too: {args.config} is no work folder that has one")
 
 
 def options(args: argparse.Namespace) -> dict:

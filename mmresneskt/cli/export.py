@@ -23,7 +23,10 @@ OLDEST_OPSET = 17
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_arguments(parser)
-    parser.add_argument("--checkpoint", help="file or URL of the weights (default: random ones)")
+    parser.add_argument(
+        "--checkpoint",
+        help="file or URL of the weights (default: of a work folder the best, else random)",
+    )
     parser.add_argument("--out", required=True, metavar="FILE")
     parser.add_argument(
         "--shape",
@@ -83,9 +86,10 @@ def _load(args: argparse.Namespace) -> tuple[nn.Module, dict[str, str]]:
         weights,
     )
 
-    from .config import load
+    from .config import load, use_work_folder
 
     trust(args.trust_checkpoint)
+    use_work_folder(args, needed=False)
     cfg = load(args)
     meta: dict = {}
     if args.checkpoint:

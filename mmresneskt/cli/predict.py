@@ -1,4 +1,4 @@
-"""Detect objects in images.
+"""Detect objects in images, or classify images.
 
 ``predictions.json`` is a list in the format of COCO's results, one entry for each box:
 
@@ -6,8 +6,9 @@
 - ``category_id``: the number of the class in the order of training, from 0 on, or the
   class's entry in ``cat_ids`` where the dataset's metainfo has them;
 - ``bbox``: left, top, width, height in pixels of the upright image (EXIF's orientation
-  applied);
-- ``score``: all that the model returns, however low; ``--score-thr`` is for the pictures;
+  applied); of a classifier the whole image;
+- ``score``: all that the model returns, however low, of a classifier the highest;
+  ``--score-thr`` is for the pictures;
 - ``file_name``: of the image, as given.
 """
 
@@ -25,7 +26,7 @@ from .arguments import add_trained_arguments, positive
 
 if TYPE_CHECKING:
     import numpy as np
-    from mmengine.structures import InstanceData
+    from mmengine.structures import BaseDataElement, InstanceData
 
     from .trained import Trained
 
@@ -50,17 +51,18 @@ def run(args: argparse.Namespace) -> None:
         UserError: there is an image that cannot be used (the others are done), the config, the
             checkpoint or the device is not as it should be, or the results cannot be written.
     """
-    from mmdet.models import BaseDetector
     from mmengine import ProgressBar
 
     from mmresneskt.runtime.images import find_images, picture_files, report_skipped
 
+    from .config import use_work_folder
     from .trained import Trained
 
+    use_work_folder(args)
     images = find_images(args.images)
     folder = Path(args.out)
     pictures = picture_files(images, folder)
-    trained = Trained(args, BaseDetector, "detector of MMDetection")
+    trained = Trained(args)
     results: list[dict] = []
     skipped: dict[Path, str] = {}
     done = 0
@@ -121,15 +123,30 @@ def _draw(file: Path, image: np.ndarray, boxes: InstanceData, trained: Trained) 
 
 
 def _detect(trained: Trained, data: list[dict]) -> list[InstanceData]:
-    """The boxes of each image, in its own pixels, the most certain first."""
+    """The boxes of each image, in its own pixels, the most certain first.
+
+    Of a classifier one box, the whole image.
+    """
     import torch
     from mmengine.dataset import pseudo_collate
 
     with torch.no_grad():
         samples = trained.model.test_step(pseudo_collate(data))
+    samples = [sample if "pred_score" not in sample else _as_box(sample) for sample in samples]
     if any("bboxes" not in sample.get("pred_instances", ()) for sample in samples):
         raise UserError(f"{type(trained.model).__name__} gives no boxes")
     return [sample.pred_instances.cpu() for sample in samples]
+
+
+def _as_box(sample: BaseDataElement) -> BaseDataElement:
+    """What MMPretrain says of an image as MMDetection says it of a box."""
+    from mmengine.structures import BaseDataElement, InstanceData
+
+    score, label = sample.pred_score.max(0)
+    height, width = sample.ori_shape
+    whole = score.new_tensor([[0, 0, width, height]])
+    box = InstanceData(bboxes=whole, scores=score[None], labels=label[None])
+    return BaseDataElement(pred_instances=box)
 
 
 def _entries(number: int, image: Path, boxes: InstanceData, meta: dict) -> list[dict]:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
-    parser.add_argument("checkpoint", help="file or URL of the weights")
+    parser.add_argument(
+        "checkpoint",
+        nargs="?",
+        help="file or URL of the weights; default: the best or newest of a work folder",
+    )
     parser.add_argument("--show-dir", help="folder for pictures of the predictions")
     parser.add_argument("--out", help="file (.pkl) for the predictions")
 
@@ -34,8 +38,11 @@ def run(args: argparse.Namespace) -> None:
     from mmresneskt.runtime.preflight import missing_data, report, wrong_channels
     from mmresneskt.runtime.runner import build_runner, run_checked
 
-    from .config import configure
+    from .config import configure, use_work_folder
 
+    use_work_folder(args)
+    if Path(args.config).is_dir():  # whose config a test's own would replace
+        args.work_dir = args.work_dir or str(Path(args.config, "test"))
     cfg = configure(args)
     cfg.load_from = args.checkpoint
     shown = Path(args.show_dir).resolve() if args.show_dir else None

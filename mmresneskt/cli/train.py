@@ -7,13 +7,15 @@ import sys
 
 from mmresneskt.runtime.errors import UserError
 
+from . import own_data
 from .arguments import add_run_arguments
 
 _BAD_LOSS = ("stop", "skip", "rollback")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run_arguments(parser)
+    add_run_arguments(parser, optional=True)
+    own_data.add_arguments(parser)
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -67,6 +69,7 @@ def run(args: argparse.Namespace) -> None:
 
     leave_if_told()
     budget = Budget(args.max_broken_images)
+    own_data.use_data(args)
     cfg = configure(args)
     if args.amp:
         use_amp(cfg)

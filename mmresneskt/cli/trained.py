@@ -6,11 +6,9 @@ import argparse
 
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
-from torch import nn
 
 from mmresneskt.data.classes import set_trained_classes
 from mmresneskt.runtime.checkpoint import trust
-from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.trained import (
     build_model,
     dataset_meta,
@@ -30,7 +28,6 @@ class Trained:
 
     Args:
         args: of :func:`add_trained_arguments`.
-        kind, what: the class that the model must have, and its name for people.
 
     Attributes:
         model: on the device, with its config as ``model.cfg``, as MMDetection's
@@ -43,9 +40,7 @@ class Trained:
         UserError: the config, the checkpoint or the device is not as it should be.
     """
 
-    def __init__(
-        self, args: argparse.Namespace, kind: type = nn.Module, what: str = "model"
-    ) -> None:
+    def __init__(self, args: argparse.Namespace) -> None:
         trust(args.trust_checkpoint)
         cfg = load(args)
         checkpoint = read_checkpoint(args.checkpoint)
@@ -54,8 +49,6 @@ class Trained:
         self.pipeline = pipeline(cfg, args.config)
         init_default_scope(cfg.get("default_scope", "mmdet"))  # for what the model looks up later
         model = build_model(cfg, args.config)
-        if not isinstance(model, kind):
-            raise UserError(f"config {args.config}: {type(model).__name__} is no {what}")
         load_weights(model, weights(checkpoint), args.checkpoint, args.config)
         self.dataset_meta = meta if meta.get("classes") else meta_of_test_dataset(cfg)
         self.model: BaseModel = to_device(model, args.device).eval()

@@ -1,4 +1,4 @@
-"""A folder that one training at a time writes into."""
+"""A folder that one training at a time writes into, and what it leaves there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from .errors import UserError
+from .fault_tolerance.newest_valid import newest_valid
 from .files import fcntl
 from .launcher import is_main_process
 
@@ -40,6 +41,21 @@ def claimed(folder: str | Path) -> Iterator[None]:
     with stream:
         _lock(stream, folder)
         yield
+
+
+def best_or_newest(folder: str | Path) -> Path:
+    """The checkpoint that was best on the validation data, or the newest that is whole.
+
+    Raises:
+        UserError: there is none.
+    """
+    best = sorted(Path(folder).glob("best_*.pth"), key=lambda file: file.stat().st_mtime)
+    if best:
+        return best[-1]
+    newest = newest_valid(folder)
+    if newest is None:
+        raise UserError(f"{folder} holds no checkpoint: train first, or name one")
+    return Path(newest.path)
 
 
 def _lock(stream: TextIO, folder: str | Path) -> None:

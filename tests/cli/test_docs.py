@@ -160,7 +160,7 @@ def test_commands_in_the_text_parse(page):
 
 
 def test_what_cannot_be_parsed_is_found():
-    for line in ("mmresneskt trane x.py", "mmresneskt train", "tools/dist_train.sh a.py 8 --ampp"):
+    for line in ("mmresneskt trane x.py", "mmresneskt export", "tools/dist_train.sh a.py 8 --ampp"):
         with pytest.raises((AssertionError, pytest.fail.Exception)):
             check(line.split())
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmdet.apis import inference_detector, init_detector
 from mmengine.dataset import BaseDataset
+from mmpretrain.apis import ImageClassificationInferencer, get_model
 from PIL import Image
 
 from mmresneskt.cli import call
@@ -208,6 +209,17 @@ def test_classes_of_a_voc_folder_come_from_the_checkpoint(tmp_path):
     assert len(entries) > 0
 
 
+def test_a_classifier_says_one_class_of_a_whole_image(tmp_path):
+    weights = save_model(tmp_path / "w.pth", CLASSIFIER, dict(classes=CLASSES))
+    cv2.imwrite(str(tmp_path / "x.png"), scene(0, 96, 64))
+    (entry,) = run(tmp_path, weights, *TINY, config=CLASSIFIER)
+    assert entry["bbox"] == [0, 0, 96, 64]
+    model = get_model(load_config(CLASSIFIER, DEPTH), weights, device="cpu")
+    (theirs,) = ImageClassificationInferencer(model)(str(tmp_path / "x.png"))
+    assert entry["category_id"] == theirs["pred_label"]
+    assert entry["score"] == pytest.approx(theirs["pred_score"], rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
@@ -219,7 +231,6 @@ def test_classes_of_a_voc_folder_come_from_the_checkpoint(tmp_path):
         (dict(checkpoint="broken.jpg"), r"broken\.jpg is no checkpoint"),
         (dict(checkpoint="list.pth"), r"list\.pth holds a list, not weights"),
         (dict(config="nothing.py"), r"config nothing\.py does not exist"),
-        (dict(config=CLASSIFIER), "ImageClassifier is no detector of MMDetection"),
         (dict(checkpoint="other.pth"), "does not fit .*none of the model's"),
         (dict(options=["model.backbone.depth=26"]), r"[1-9]\d* of the model's .*layer1\.1"),
         (dict(options=["model.backbone.depth=51"]), "depth=51"),

@@ -16,7 +16,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def find_config(name: str) -> Path:
-    """The file that ``NAME.py`` or ``PACKAGE::NAME.py`` means.
+    """The file that ``NAME.py`` or ``PACKAGE::NAME.py`` means; of a work folder its newest.
 
     Raises:
         UserError: there is none.
@@ -26,6 +26,11 @@ def find_config(name: str) -> Path:
     if installed and folder is None:
         raise UserError(f"config {name}: {package} is not installed")
     path = folder / relative if folder else Path(name)
+    if path.is_dir() and not folder:
+        configs = sorted(path.glob("*.py"), key=lambda file: file.stat().st_mtime)
+        if not configs:
+            raise UserError(f"config {name}: the folder holds no config, as a training leaves it")
+        return configs[-1]
     if not path.is_file():
         if folder:
             known = [f"{package}::{p.relative_to(folder)}" for p in folder.rglob("*.py")]

@@ -1,0 +1,129 @@
+"""The files below a folder, and the images among them by what annotations call them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from pathlib import Path, PurePath, PurePosixPath
+
+from PIL import Image
+
+from mmresneskt.runtime.decoding import FORMATS
+from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.images import SUFFIXES
+
+SPLITS = ("train", "val", "test")
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+_EXIF_ORIENTATION = 0x0112
+
+
+def split_of(path: PurePath) -> str:
+    """The split that a path names, the last part that does so; empty where none does."""
+    for part in reversed(path.parts):
+        for word in re.findall("[a-z]+", part.lower()):
+            if word in SPLIT_NAMES:
+                return SPLIT_NAMES[word]
+    return ""
+
+
+class Tree:
+    """The files below a folder, hidden ones left out; nothing in it is changed.
+
+    Args:
+        root: the folder.
+        only: the one file of annotations to be read.
+
+    Attributes:
+        files: sorted, below the resolved ``root``.
+        images: those that end as images do.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
+
+    def __init__(self, root: Path, only: Path | None = None) -> None:
+        self.root, self.only = root.resolve(), only and only.resolve()
+        self.files = sorted(self._walk())
+        self.images = [file for file in self.files if file.suffix.lower() in SUFFIXES]
+        self._by_name = defaultdict(list)
+        self._by_stem = defaultdict(list)
+        for image in self.images:
+            self._by_name[image.name.lower()].append(image)
+            self._by_stem[image.stem.lower()].append(image)
+
+    def _walk(self) -> list[Path]:
+        def stop(error: OSError) -> None:
+            raise UserError(f"{error.filename} cannot be read: {error.strerror}")
+
+        found, seen = [], set()
+        for folder, folders, names in os.walk(self.root, onerror=stop, followlinks=True):
+            real = os.path.realpath(folder)
+            known = real in seen
+            seen.add(real)
+            folders[:] = [n for n in folders if not n.startswith((".", "__MACOSX")) and not known]
+            paths = (Path(folder, n) for n in names if not n.startswith(".") and not known)
+            found += [path for path in paths if path.is_file()]
+        return found
+
+    def of(self, *endings: str) -> list[Path]:
+        """The files of annotations with these endings, or the one that was asked for."""
+        files = [self.only] if self.only else self.files
+        return [file for file in files if file.suffix.lower() in endings]
+
+    def relative(self, path: Path) -> PurePath:
+        """A path below the root, or the whole path where it is not."""
+        return path.relative_to(self.root) if path.is_relative_to(self.root) else path
+
+    def image(self, name: str, near: Path) -> Path | None:
+        """The image that a file of annotations calls ``name``.
+
+        It is there, by the path from that file or from the root; or the one that lies elsewhere
+        under the name, the stem at least. Of several the one that shares most of the path, and
+        the split.
+
+        Args:
+            near: the file of annotations.
+
+        Returns:
+            None where there is none, or several that are equally near.
+        """
+        wanted = PurePosixPath(name.replace("\\", "/"))
+        if not wanted.name or "\0" in name:
+            return None
+        for folder in (near.parent, self.root):
+            direct = Path(os.path.normpath(folder / wanted))
+            if direct.suffix and direct.is_file():
+                return direct
+        others = self._by_name[wanted.name.lower()] or self._by_stem[wanted.stem.lower()]
+        others = others or self._by_stem[wanted.name.lower()]  # a name without its ending
+        beside, split = set(self.relative(near).parts[:-1]), split_of(self.relative(near))
+
+        def nearness(image: Path) -> tuple[int, bool, int]:
+            folders = self.relative(image).parts[:-1]
+            pairs = zip(reversed(folders), reversed(wanted.parts[:-1]))
+            shared = next((i for i, (a, b) in enumerate(pairs) if a != b), len(folders))
+            same_split = split_of(PurePath(*folders)) == split
+            return shared, same_split, len(beside.intersection(folders))
+
+        ranked = sorted(others, key=nearness, reverse=True)
+        if len(ranked) > 1 and nearness(ranked[0]) == nearness(ranked[1]):
+            return None
+        return ranked[0] if ranked else None
+
+
+def size_of(image: Path) -> tuple[int, int] | None:
+    """Width and height as training sees them, with EXIF's orientation; None of no image.
+
+    Its pixels are not read.
+    """
+    try:
+        with Image.open(image, formats=FORMATS) as opened:
+            turned = opened.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+            return opened.size[::-1] if turned else opened.size
+    except Exception:  # decoders of broken files raise nearly anything
+        return None
