@@ -58,6 +58,25 @@ def _read(log: Path) -> Iterator[dict]:
 
 
 def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Path) -> Path:
+    """Write :func:`draw_curves` into a file.
+
+    Args:
+        out_file: .png, .pdf or .svg; it is replaced whole.
+
+    Returns:
+        ``out_file``.
+
+    Raises:
+        FileNotFoundError: a folder holds no log.
+    """
+    figure = draw_curves(work_dirs)
+    out_file = Path(out_file)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=110, format=out_file.suffix.lstrip(".") or "png")
+    return write_whole(out_file, picture.getvalue())
+
+
+def draw_curves(work_dirs: str | Path | Sequence[str | Path]) -> Figure:
     """Draw metrics beside losses, of one run or of several in the same picture.
 
     Where every run measured the losses of its training and test images after each epoch,
@@ -66,10 +85,6 @@ def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Pa
 
     Args:
         work_dirs: of runs; their names become the legend where there are several.
-        out_file: .png, .pdf or .svg; it is replaced whole.
-
-    Returns:
-        ``out_file``.
 
     Raises:
         FileNotFoundError: a folder holds no log.
@@ -108,10 +123,7 @@ def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Pa
         handles = [Line2D([], [], color=color, label=name) for name, color in colors.items()]
         title = "solid: test\ndashed: training images"
         figure.legend(handles=handles, loc="outside right upper", fontsize=8, title=title)
-    out_file = Path(out_file)
-    picture = io.BytesIO()
-    figure.savefig(picture, dpi=110, format=out_file.suffix.lstrip(".") or "png")
-    return write_whole(out_file, picture.getvalue())
+    return figure
 
 
 def _names(folders: list[Path]) -> list[str]:
