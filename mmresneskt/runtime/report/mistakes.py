@@ -13,7 +13,7 @@ from ..decoding import CorruptImage, read_image
 from ..errors import printable
 from ..pictures.boxes import draw_boxes
 from .collect import Boxes, Detected
-from .matching import SCORE, certain, on_object
+from .matching import OVERLAP, SCORE, certain, on_object
 from .page import Picture, Section, jpeg
 
 _WORST = 6
@@ -37,9 +37,7 @@ class Mistake(NamedTuple):
     caption: str
 
 
-def mistake_sections(
-    images: Sequence[Detected], names: list[str]
-) -> list[Section]:
+def mistake_sections(images: Sequence[Detected], names: list[str]) -> list[Section]:
     """The images with the worst misses, then those with the worst false alarms."""
     misses = [m for image in images if (m := _miss(image, names))]
     alarms = [m for image in images if (m := _alarm(image, names))]
@@ -55,7 +53,8 @@ def mistake_sections(
         if found:
             section.notes += [
                 f"Left is the truth, right what is found with a score of {SCORE} or more; the "
-                f"boxes that are meant begin with '{mark}:'."
+                f"boxes that are meant begin with '{mark}:'. A box is on an object where the two "
+                f"overlap by {OVERLAP} or more."
             ]
         for one in found[:_WORST]:
             truth, seen = one.image.truth, certain(one.image)
@@ -128,9 +127,7 @@ def _texts(
     ]
 
 
-def _beside(
-    path: str, caption: str, boxes: Sequence[Boxes], texts: Sequence[list[str]]
-) -> Picture:
+def _beside(path: str, caption: str, boxes: Sequence[Boxes], texts: Sequence[list[str]]) -> Picture:
     """An image once for each set of boxes; without a picture where it cannot be read."""
     caption = f"{caption}{': ' if caption else ''}{printable(path)}"
     try:
