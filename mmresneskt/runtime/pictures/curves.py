@@ -11,6 +11,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from ..files import write_whole
 
@@ -116,6 +117,7 @@ def draw_curves(work_dirs: str | Path | Sequence[str | Path]) -> Figure:
     by = ("epoch", "loss") if losses_by_epoch else ("iteration", "training loss")
     right.set(xlabel=by[0], title=by[1])
     for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         if axes.lines and not several:
             axes.legend(fontsize=8)

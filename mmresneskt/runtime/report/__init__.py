@@ -110,8 +110,8 @@ def _speed(collected: Collected, model: BaseModel) -> Section:
         [
             f"{collected.milliseconds:.1f} ms per image on {device} in batches of "
             f"{collected.batch_size}, in float32, measured while predicting: the median of the "
-            f"batches, the first left out. Reading and resizing the images does not count. Other "
-            f"work of the machine does: `mmresneskt benchmark` compares networks side by side."
+            f"batches, the first left out. Reading and resizing the images does not count; other "
+            f"work that the machine did at the time does."
         ],
     )
 
@@ -128,9 +128,9 @@ def _run(folder: Path, config: Path, checkpoint: Checkpoint) -> Section:
         "SHA-256": checkpoint.sha256(),
         "hardware": now["hardware"],
         "versions": ", ".join(f"{name} {version}" for name, version in now["versions"].items()),
-        "commit": now["commit"],
+        "code": f"commit {now['commit']}",
         "date": now["date"],
     }
     rows = [[name, printable(value)] for name, value in facts.items() if value]
-    notes = ["Hardware, versions, commit and date are those of this report."]
+    notes = ["Hardware, versions, code and date are those of this report."]
     return Section("Run", notes, rows=rows)

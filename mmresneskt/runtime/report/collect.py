@@ -129,7 +129,9 @@ def collect(cfg: Config, part: str, model: BaseModel, classes: list) -> Collecte
 
 
 def classes_of(dataset: Dataset) -> list[str]:
-    return [printable(name) for name in dataset.metainfo.get("classes") or ()]
+    """The names of its classes, each on one line."""
+    metainfo = getattr(dataset, "metainfo", {})
+    return [printable(name) for name in metainfo.get("classes") or ()]
 
 
 def truth_of(info: dict) -> Boxes:

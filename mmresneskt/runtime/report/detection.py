@@ -23,12 +23,12 @@ _CURVES = 40
 def detection_sections(collected: Collected) -> tuple[dict[str, object], list[Section]]:
     """What comes first, and the sections; of data without ground truth predictions alone."""
     images, names = collected.detected, collected.names
-    if not any(len(image.truth.labels) for image in images):
-        return {}, [prediction_section(images, names)]
-    precision = average_precision(images, len(names))
     counts = Counter[int]()
     for image in images:
         counts.update(image.truth.labels[~image.truth.ignored].tolist())
+    if not counts:
+        return {}, [prediction_section(images, names)]
+    precision = average_precision(images, len(names))
     rows = [[name, counts[label], *_row(precision, [label])] for label, name in enumerate(names)]
     everything = ["all", sum(counts.values()), *_row(precision, list(range(len(names))))]
     header = ["class", "objects", "AP", "AP50", "AP75", "AP small", "AP medium", "AP large"]
@@ -45,7 +45,7 @@ def detection_sections(collected: Collected) -> tuple[dict[str, object], list[Se
         curves.notes += [f"Drawn are the {_CURVES} classes with the most objects."]
     figure = _draw_curves(precision, sorted(drawn), names)
     curves.figures = [("Precision over recall of each class", png(figure))]
-    tiles = {"AP": everything[2], "AP50": everything[3], "objects": everything[1]}
+    tiles: dict[str, object] = {"AP": everything[2], "AP50": everything[3], "objects": everything[1]}
     mistakes = mistake_sections(images, names)
     return tiles, [table, curves, _confusion(images, names), *mistakes]
 
@@ -65,7 +65,7 @@ def average_precision(images: Sequence[Detected], classes: int) -> np.ndarray:
 
 
 def _coco(images: list[Boxes], classes: int) -> COCO:
-    annotations = []
+    annotations: list[dict] = []
     for number, image in enumerate(images):
         sides = image.boxes[:, 2:] - image.boxes[:, :2]
         boxes = np.c_[image.boxes[:, :2], sides].tolist()
@@ -123,9 +123,9 @@ def _confusion(images: list[Detected], names: list[str]) -> Section:
     nothing = [len(names)]
     figure = confusion_figure(pairs, [*names, "nothing"], always=nothing)
     notes = [
+        *confusion_note([*names, "nothing"], nothing),
         f"Boxes with a score of {SCORE} or more that overlap an object by {OVERLAP} or more, "
         f"counted as by MMDetection's confusion_matrix.py. In the row 'nothing' are boxes where "
         f"no object is, in the column objects on which no box of their class is.",
-        *confusion_note([*names, "nothing"], nothing),
     ]
     return Section("Confusion matrix", notes, figures=[("Confusion matrix", png(figure))])

@@ -54,8 +54,9 @@ def confusion_figure(
 
 
 def confusion_note(names: Sequence[str], always: Sequence[int] = ()) -> list[str]:
-    """That not all classes are drawn, where that is so."""
+    """How to read the figure, and that not all classes are drawn, where that is so."""
     classes = len(names) - len(always)
-    if classes <= _CLASSES:
-        return []
-    return [f"Drawn are the {_CLASSES} of {classes} classes with the most errors."]
+    notes = ["A row is what is true, a column what is found; the colour is a share of the row."]
+    if classes > _CLASSES:
+        notes += [f"Drawn are the {_CLASSES} of {classes} classes with the most errors."]
+    return notes

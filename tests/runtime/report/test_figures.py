@@ -14,7 +14,7 @@ from mmpretrain.evaluation import ConfusionMatrix, SingleLabelMetric
 
 from mmresneskt.runtime.report.classification import by_class, classification_sections
 from mmresneskt.runtime.report.collect import Boxes, Classified, Collected, Detected
-from mmresneskt.runtime.report.detection import average_precision, detection_sections
+from mmresneskt.runtime.report.detection import detection_sections
 from mmresneskt.runtime.report.matching import confusion
 from mmresneskt.runtime.report.page import plain_text
 
@@ -105,7 +105,10 @@ def test_crowds_are_neither_missed_nor_false():
     crowd = Boxes(np.array([[0.0, 0, 50, 50]]), np.array([0]), np.ones(1), np.ones(1, bool))
     on_it = Boxes(crowd.boxes, np.array([1]), np.array([0.9]), np.zeros(1, bool))
     nothing = on_it.of(np.zeros(1, bool))
-    assert not confusion([Detected("", crowd, on_it), Detected("", crowd, nothing)], 2)
+    images = [Detected("", crowd, on_it), Detected("", crowd, nothing)]
+    assert not confusion(images, 2)
+    tiles, sections = detection_sections(Collected(["a", "b"], 1, 1, detected=images))
+    assert (tiles, [section.title for section in sections]) == ({}, ["Predictions"])
 
 
 def test_each_class_of_a_classifier_is_as_mmpretrain_counts_it():

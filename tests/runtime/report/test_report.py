@@ -1,4 +1,4 @@
-"""Reports of a small detector and a small classifier, and of folders that are not as they should be."""
+"""Reports of a small detector and a small classifier, and folders of which there can be none."""
 
 import hashlib
 import html
