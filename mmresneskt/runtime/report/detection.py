@@ -45,7 +45,11 @@ def detection_sections(collected: Collected) -> tuple[dict[str, object], list[Se
         curves.notes += [f"Drawn are the {_CURVES} classes with the most objects."]
     figure = _draw_curves(precision, sorted(drawn), names)
     curves.figures = [("Precision over recall of each class", png(figure))]
-    tiles: dict[str, object] = {"AP": everything[2], "AP50": everything[3], "objects": everything[1]}
+    tiles: dict[str, object] = {
+        "AP": everything[2],
+        "AP50": everything[3],
+        "objects": everything[1],
+    }
     mistakes = mistake_sections(images, names)
     return tiles, [table, curves, _confusion(images, names), *mistakes]
 
