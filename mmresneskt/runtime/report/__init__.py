@@ -62,7 +62,7 @@ def write_report(
         sections = [
             _curves(folder),
             *sections,
-            data_section(cfg, part, collected.names),
+            data_section(cfg, collected.dataset, collected.names),
             _speed(collected, model),
             _run(folder, config, found),
         ]

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from mmengine import ProgressBar
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
@@ -73,12 +72,14 @@ class Collected:
     """All images of a data set.
 
     Attributes:
+        dataset: itself.
         names: of the classes, each on one line.
         milliseconds: for an image, the median over the batches but the first; loading does not
             count, what the model does to normalise and to resize does.
         batch_size: of the loader.
     """
 
+    dataset: Dataset
     names: list[str]
     milliseconds: float
     batch_size: int
@@ -109,7 +110,7 @@ def collect(cfg: Config, part: str, model: BaseModel, classes: list) -> Collecte
     if not len(dataset):
         raise UserError(f"{part}_dataloader: the data set has no image")
     names = classes_of(dataset) or [printable(name) for name in classes]
-    collected = Collected(names, 0, loader.batch_size or 1)
+    collected = Collected(dataset, names, 0, loader.batch_size or 1)
     bar = ProgressBar(len(dataset), file=sys.stdout)
     times = []
     done = 0
@@ -189,8 +190,3 @@ def _name_all(collected: Collected) -> None:
     for one in collected.classified:
         labels += [*one.found, -1 if one.label is None else one.label]
     collected.names += [f"class {n}" for n in range(len(collected.names), max(labels) + 1)]
-
-
-def infos_of(datasets: list[BaseDataset]) -> list[dict]:
-    """What the data sets say of each image, which none of them opens."""
-    return [dataset.get_data_info(n) for dataset in datasets for n in range(len(dataset))]

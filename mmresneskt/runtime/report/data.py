@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 from mmengine.config import Config
-from mmengine.registry import DATASETS
+from torch.utils.data import Dataset
 
 from ..broken_images import unwrapped
-from ..building import quiet, scope_of
 from ..errors import explain
-from .collect import infos_of, label_of, truth_of
+from ..preflight.datasets import built
+from .collect import label_of, truth_of
 from .page import Section, png
 
 SMALL, MEDIUM = 32, 96
@@ -37,20 +37,19 @@ class Contents:
     sides: np.ndarray
 
 
-def data_section(cfg: Config, part: str, names: list[str]) -> Section:
-    """Count what is in the training set and in the set that is evaluated.
+def data_section(cfg: Config, evaluated: Dataset, names: list[str]) -> Section:
+    """Count what is in the config's training set and in the set that is evaluated.
 
-    A set that cannot be read is named with the reason.
+    If the training set cannot be read, the reason is said.
     """
     section = Section("Data")
     found: dict[str, Contents] = {}
-    for key, what in (("train", "training"), (part, "evaluation")):
-        if not cfg.get(f"{key}_dataloader"):
-            continue
-        try:
-            found[what] = _contents(cfg, key)
-        except Exception as error:  # whatever a data set makes of its files
-            section.notes.append(f"The {what} set cannot be read: {explain(error)}")
+    try:
+        if cfg.get("train_dataloader"):
+            found["training"] = _contents(built(cfg, cfg.train_dataloader.dataset))
+    except Exception as error:  # whatever a data set makes of its files
+        section.notes.append(f"The training set cannot be read: {explain(error)}")
+    found["evaluation"] = _contents(evaluated)
     detects = any(len(one.sides) for one in found.values())
     for what, one in found.items():
         section.notes.append(_describe(what, one))
@@ -68,12 +67,8 @@ def data_section(cfg: Config, part: str, names: list[str]) -> Section:
     return section
 
 
-def _contents(cfg: Config, part: str) -> Contents:
-    with scope_of(cfg), quiet():
-        dataset = DATASETS.build(cfg[f"{part}_dataloader"].dataset)
-        if hasattr(dataset, "full_init"):
-            dataset.full_init()
-    infos = infos_of(list(unwrapped(dataset)))
+def _contents(dataset: Dataset) -> Contents:
+    infos = [part.get_data_info(n) for part in unwrapped(dataset) for n in range(len(part))]
     if not any("instances" in info for info in infos):
         labels = [label for info in infos if (label := label_of(info)) is not None]
         return Contents(len(infos), 0, Counter(labels), np.zeros((0, 3)))

@@ -1,9 +1,11 @@
 """The figures of a report against those of MMDetection and MMPretrain."""
 
+import base64
 import importlib.util
 from collections import Counter
 from pathlib import Path
 
+import cv2
 import mmdet
 import numpy as np
 import pytest
@@ -72,7 +74,7 @@ def test_average_precision_is_that_of_the_evaluator(crowds, tmp_path):
     theirs = metric.evaluate(size=len(made))
     table = next(
         section
-        for section in detection_sections(Collected(names, 1, 1, detected=made))[1]
+        for section in detection_sections(Collected(None, names, 1, 1, detected=made))[1]
         if section.title == "Average precision"
     )
     everything, *rows = table.rows
@@ -107,7 +109,7 @@ def test_crowds_are_neither_missed_nor_false():
     nothing = on_it.of(np.zeros(1, bool))
     images = [Detected("", crowd, on_it), Detected("", crowd, nothing)]
     assert not confusion(images, 2)
-    tiles, sections = detection_sections(Collected(["a", "b"], 1, 1, detected=images))
+    tiles, sections = detection_sections(Collected(None, ["a", "b"], 1, 1, detected=images))
     assert (tiles, [section.title for section in sections]) == ({}, ["Predictions"])
 
 
@@ -132,7 +134,7 @@ def test_accuracy_and_the_pairs_that_are_confused():
     images += [Classified("gone.png", 5, [5, 0, 1, 2, 3], 0.8)]
     names = [f"kind{n}" for n in range(6)]
     with plain_text():
-        tiles, sections = classification_sections(Collected(names, 1, 1, classified=images))
+        tiles, sections = classification_sections(Collected(None, names, 1, 1, classified=images))
     assert tiles == {"top-1 accuracy, %": "33.33", "top-5 accuracy, %": "100.00"}
     assert [picture.caption for picture in sections[-1].pictures] == [
         "kind0 taken for kind1: 2, with scores of 0.90, 0.40"
@@ -143,7 +145,44 @@ def test_one_class_and_nothing_found():
     truth = Boxes(np.array([[5.0, 5, 30, 40]]), np.array([0]), np.ones(1), np.zeros(1, bool))
     image = Detected("gone.jpg", truth, truth.of(np.zeros(1, bool)))
     with plain_text():
-        tiles, sections = detection_sections(Collected(["only"], 1, 1, detected=[image]))
+        tiles, sections = detection_sections(Collected(None, ["only"], 1, 1, detected=[image]))
     assert tiles == {"AP": 0.0, "AP50": 0.0, "objects": 1}
     misses = next(section for section in sections if section.title == "Worst misses")
     assert misses.pictures[0].caption.startswith("only, 25 × 35 pixels, not found at all: gone.jpg")
+
+
+def one(*rows):
+    """Boxes of (left, top, right, bottom, label, score)."""
+    values = np.array(rows, float).reshape(-1, 6)
+    return Boxes(values[:, :4], values[:, 4].astype(int), values[:, 5], np.zeros(len(values), bool))
+
+
+def test_the_worst_mistakes_come_first_and_large_images_are_made_smaller(tmp_path):
+    cv2.imwrite(str(tmp_path / "large.jpg"), np.full((1200, 1600, 3), 90, np.uint8))
+    large = str(tmp_path / "large.jpg")
+    truth = one((100, 100, 500, 400, 0, 1))
+    made = [
+        Detected("unsure.jpg", truth, one((100, 100, 500, 400, 0, 0.2))),
+        Detected(large, truth, one((100, 100, 500, 400, 1, 0.8), (900, 900, 950, 950, 1, 0.9))),
+        Detected("right.jpg", truth, one((100, 100, 500, 390, 0, 0.9))),
+        Detected("other.jpg", truth, one((100, 100, 500, 400, 1, 0.95))),
+    ]
+    with plain_text():
+        _, sections = detection_sections(Collected(None, ["a", "b"], 1, 1, detected=made))
+    misses, alarms = sections[-2:]
+    assert [p.caption.split(": ")[0] for p in misses.pictures] == [
+        *["a, 400 × 300 pixels, not found at all"] * 2,
+        "a, 400 × 300 pixels, found with a score of 0.20 only",
+    ]
+    assert [p.caption.split(": ")[0] for p in alarms.pictures] == [
+        "b with a score of 0.95 on a",
+        "b with a score of 0.90 where no object is",
+    ]
+    assert "(not drawn: " in alarms.pictures[0].caption  # the file is not there
+    for uri in alarms.pictures[1].images:
+        data = base64.b64decode(uri.partition(",")[2])
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert picture.shape == (540, 720, 3)
+        # the edge of a box stands out at the scaled place: of the truth, or of what is found on it
+        line = picture[60:180, 43:48].astype(int)
+        assert abs(line - 90).max() > 60
