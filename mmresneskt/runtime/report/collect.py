@@ -39,7 +39,7 @@ class Boxes:
     ignored: np.ndarray
 
     def of(self, which: np.ndarray) -> Boxes:
-        """Those of a mask."""
+        """Those of a mask, or of numbers."""
         return Boxes(*(v[which] for v in (self.boxes, self.labels, self.scores, self.ignored)))
 
 

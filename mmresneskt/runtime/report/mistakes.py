@@ -20,6 +20,8 @@ _WORST = 6
 """Images in a section."""
 _SIDE = 720
 """Pixels of the longer side of a picture, at most."""
+_FOUND, _FALSE = 20, 6
+"""Boxes in a picture of what is found, and of false alarms: more would hide the image."""
 
 
 class Mistake(NamedTuple):
@@ -27,13 +29,15 @@ class Mistake(NamedTuple):
 
     Attributes:
         rank: the larger, the worse.
-        marked: which objects, or boxes, are meant: all such in the image.
+        missed: which objects.
+        found: the boxes to draw.
         caption: of the worst one.
     """
 
     rank: tuple[float, float]
     image: Detected
-    marked: np.ndarray
+    missed: np.ndarray
+    found: Boxes
     caption: str
 
 
@@ -41,26 +45,34 @@ def mistake_sections(images: Sequence[Detected], names: list[str]) -> list[Secti
     """The images with the worst misses, then those with the worst false alarms."""
     misses = [m for image in images if (m := _miss(image, names))]
     alarms = [m for image in images if (m := _alarm(image, names))]
+    left = f"A box is on an object where the two overlap by {OVERLAP} or more. Left is the truth"
     sections = [
-        Section("Worst misses", [f"In {len(misses)} of {len(images)} images an object is missed."]),
+        Section(
+            "Worst misses",
+            [
+                f"In {len(misses)} of {len(images)} images an object is missed: no box of its "
+                f"class with a score of {SCORE} or more is on it.",
+                f"{left}, with 'missed:' at what is meant, right is what is found: at most the "
+                f"{_FOUND} most certain boxes.",
+            ],
+        ),
         Section(
             "Worst false alarms",
-            [f"In {len(alarms)} of {len(images)} images a box is where no object of its class is."],
+            [
+                f"In {len(alarms)} of {len(images)} images a box with a score of {SCORE} or more "
+                f"is on no object of its class.",
+                f"{left}, right are such boxes alone: at most the {_FALSE} most certain ones.",
+            ],
         ),
     ]
-    for section, found, mark in zip(sections, (misses, alarms), ("missed", "false")):
+    for section, found in zip(sections, (misses, alarms)):
         found.sort(key=lambda mistake: mistake.rank, reverse=True)
-        if found:
-            section.notes += [
-                f"Left is the truth, right what is found with a score of {SCORE} or more; the "
-                f"boxes that are meant begin with '{mark}:'. A box is on an object where the two "
-                f"overlap by {OVERLAP} or more."
-            ]
         for one in found[:_WORST]:
-            truth, seen = one.image.truth, certain(one.image)
-            marks = (one.marked, None) if mark == "missed" else (None, one.marked)
-            texts = _texts(truth, names, mark, marks[0]), _texts(seen, names, mark, marks[1], True)
-            section.pictures.append(_beside(one.image.path, one.caption, (truth, seen), texts))
+            truth = [names[label] for label in one.image.truth.labels]
+            truth = [f"missed: {name}" if m else name for name, m in zip(truth, one.missed)]
+            texts = truth, _scored(one.found, names)
+            drawn = one.image.truth, one.found
+            section.pictures.append(_beside(one.image.path, one.caption, drawn, texts))
     return sections
 
 
@@ -70,13 +82,15 @@ def prediction_section(images: Sequence[Detected], names: list[str]) -> Section:
     for image in images:
         counts.update(certain(image).labels.tolist())
     section = Section("Predictions", ["No ground truth: predictions only."])
-    section.notes += [f"Counted and drawn are boxes with a score of {SCORE} or more."]
+    section.notes += [
+        f"Counted are boxes with a score of {SCORE} or more; drawn are "
+        f"at most the {_FOUND} most certain ones of an image."
+    ]
     section.header = ["class", "found"]
     section.rows = [[name, counts[label]] for label, name in enumerate(names)]
     for image in images[:_WORST]:
-        seen = certain(image)
-        texts = (_texts(seen, names, scores=True),)
-        section.pictures.append(_beside(image.path, "", (seen,), texts))
+        seen = _most(certain(image), _FOUND)
+        section.pictures.append(_beside(image.path, "", (seen,), (_scored(seen, names),)))
     return section
 
 
@@ -95,7 +109,7 @@ def _miss(image: Detected, names: list[str]) -> Mistake | None:
     how = f"found with a score of {best[worst]:.2f} only" if best[worst] else "not found at all"
     size = " × ".join(f"{side:.0f}" for side in sides[worst])
     caption = f"{names[truth.labels[worst]]}, {size} pixels, {how}"
-    return Mistake(rank, image, missed, caption)
+    return Mistake(rank, image, missed, _most(certain(image), _FOUND), caption)
 
 
 def _alarm(image: Detected, names: list[str]) -> Mistake | None:
@@ -110,21 +124,18 @@ def _alarm(image: Detected, names: list[str]) -> Mistake | None:
     there = image.truth.labels[on[worst]].tolist()
     where = f"on {names[there[0]]}" if there else "where no object is"
     caption = f"{names[found.labels[worst]]} with a score of {found.scores[worst]:.2f} {where}"
-    return Mistake((float(found.scores[worst]), 0), image, wrong, caption)
+    drawn = _most(found.of(wrong), _FALSE)
+    missed = np.zeros(len(image.truth.labels), bool)
+    return Mistake((float(found.scores[worst]), 0), image, missed, drawn, caption)
 
 
-def _texts(
-    boxes: Boxes,
-    names: list[str],
-    mark: str = "",
-    marked: np.ndarray | None = None,
-    scores: bool = False,
-) -> list[str]:
-    flags = np.zeros(len(boxes.labels), bool) if marked is None else marked
-    return [
-        f"{f'{mark}: ' if flag else ''}{names[label]}{f' {score:.2f}' if scores else ''}"
-        for label, score, flag in zip(boxes.labels, boxes.scores, flags)
-    ]
+def _most(boxes: Boxes, number: int) -> Boxes:
+    """The most certain ones."""
+    return boxes.of(np.argsort(-boxes.scores, kind="stable")[:number])
+
+
+def _scored(boxes: Boxes, names: list[str]) -> list[str]:
+    return [f"{names[label]} {score:.2f}" for label, score in zip(boxes.labels, boxes.scores)]
 
 
 def _beside(path: str, caption: str, boxes: Sequence[Boxes], texts: Sequence[list[str]]) -> Picture:
