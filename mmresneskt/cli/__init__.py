@@ -38,6 +38,7 @@ COMMANDS = (
     "export",
     "attention",
     "curves",
+    "report",
     "complexity",
     "benchmark",
     "gpu",

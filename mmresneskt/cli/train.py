@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 
-from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.errors import UserError, explain, printable
 
 from . import own_data
 from .arguments import add_run_arguments
@@ -45,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="when the loss is nan or infinite: stop (the default), skip the batch (at most 10 "
         "times), or take the last checkpoint's weights (rollback, at most 3 times)",
     )
+    parser.add_argument(
+        "--no-report", action="store_true", help="end without a report.html in the work folder"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -62,6 +66,7 @@ def run(args: argparse.Namespace) -> None:
     from mmresneskt.runtime.launcher import is_main_process, leave, leave_if_told
     from mmresneskt.runtime.pictures.curves_hook import CurvesHook
     from mmresneskt.runtime.preflight import find_problems, report
+    from mmresneskt.runtime.report.sources import COMMAND
     from mmresneskt.runtime.runner import build_runner, run_checked, use_amp
     from mmresneskt.runtime.work_folder import claimed
 
@@ -87,6 +92,7 @@ def run(args: argparse.Namespace) -> None:
         runner = build_runner(cfg)
         guard_images(runner, budget)
         runner.register_hook(CurvesHook())
+        runner.logger.info(f"{COMMAND}{_command()}")
         try:
             with handle_failures(runner, leave, args.on_bad_loss):
                 run_checked(runner, "train", check=not args.no_check)
@@ -95,3 +101,23 @@ def run(args: argparse.Namespace) -> None:
                 print(f"error: {stop}", file=sys.stderr)
             close_group()
             leave(stop.code)
+        if is_main_process() and not args.no_report:
+            _write_report(cfg.work_dir)
+
+
+def _command() -> str:
+    """This command line; a script of tools/ takes the same arguments."""
+    given = sys.argv[2:] if sys.argv[1:2] == ["train"] else sys.argv[1:]
+    return printable(shlex.join(["mmresneskt", "train", *given]))
+
+
+def _write_report(work_dir: str) -> None:
+    """Write it if the run has evaluated; what goes wrong is a line, for the run has not failed."""
+    from mmresneskt.runtime.pictures.curves import read_scalars
+    from mmresneskt.runtime.report import write_report
+
+    try:
+        if read_scalars(work_dir)[1]:
+            print(printable(f"report: {write_report(work_dir)}"))
+    except Exception as error:
+        print(printable(f"no report: {explain(error)}"), file=sys.stderr)

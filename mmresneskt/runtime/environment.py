@@ -1,6 +1,6 @@
 """Which MM libraries are installed, and whether they are new enough.
 
-The package depends on torch and torchvision only: mmcv and mmcv-lite, or the two
+The package depends on none of them: mmcv and mmcv-lite, or the two
 distributions of mmengine, overwrite each other's files, so pip must not pull one in
 beside the other. What is there is looked up at import instead.
 """

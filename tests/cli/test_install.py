@@ -43,10 +43,12 @@ def test_the_wheel_holds_the_package_with_its_types_and_the_stack_as_an_extra(so
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         metadata = next(archive.read(n).decode() for n in names if n.endswith("METADATA"))
-    assert "mmresneskt/py.typed" in names
+    assert {"mmresneskt/py.typed", "mmresneskt/runtime/report/report.html.j2"} <= set(names)
     assert "mmresneskt/data/parcels/kinds.py" in names
     assert not [n for n in names if n.startswith("tests")]
     required = re.findall(r"^Requires-Dist: ([\w-]+)([^\n]*)", metadata, re.MULTILINE)
-    assert {name for name, rest in required if "extra ==" not in rest} == {"torch", "torchvision"}
+    assert {name for name, rest in required if "extra ==" not in rest} == {
+        *("torch", "torchvision", "jinja2", "matplotlib"),
+    }
     extra = {name for name, rest in required if 'extra == "openmmlab"' in rest}
     assert {"mmengine", "mmcv-lite", "mmdet", "mmpretrain"} <= extra

@@ -40,7 +40,7 @@ class SafeCheckpointHook(CheckpointHook):
         if is_main_process():
             if isinstance(self.file_backend, LocalBackend):
                 remove_unfinished(self.out_dir)
-            for name in (_POINTER, "curves.png"):  # what else is written while a run goes on
+            for name in (_POINTER, "curves.png", "report.html"):  # what else a run writes
                 remove_drafts(Path(runner.work_dir, name))
 
     last_ckpt: str | None

@@ -60,12 +60,12 @@ def newest_valid(folder: str | Path, launch: str | None = None) -> Resumable | N
                 return Resumable(str(path), checkpoint["meta"], skipped)
         return None
 
-    named = _named(Path(folder))
-    found = first_valid(named)
-    if named and not found and not skipped:
+    pointed = named(Path(folder))
+    found = first_valid(pointed)
+    if pointed and not found and not skipped:
         return None  # it names the newest, which is another launch's
     if not found:
-        kinds = [first_valid(paths) for paths in _numbered(Path(folder), named)]
+        kinds = [first_valid(paths) for paths in numbered(Path(folder), pointed)]
         found = max(filter(None, kinds), key=lambda f: f.meta.get("iter", 0), default=None)
     if skipped and not found:
         raise UserError(
@@ -102,7 +102,7 @@ def _launch_of(checkpoint: dict) -> str | None:
     return checkpoint.get("message_hub", {}).get("runtime_info", {}).get("launch")
 
 
-def _named(folder: Path) -> list[Path]:
+def named(folder: Path) -> list[Path]:
     """The checkpoint that ``last_checkpoint`` names, if there is one."""
     pointer = folder / "last_checkpoint"
     if not pointer.is_file():
@@ -114,12 +114,12 @@ def _named(folder: Path) -> list[Path]:
     return [here if os.path.lexists(here) else path]
 
 
-def _numbered(folder: Path, named: list[Path]) -> list[list[Path]]:
+def numbered(folder: Path, pointed: list[Path]) -> list[list[Path]]:
     """The others of each kind, by epoch and by iteration, the highest number first."""
     kinds: dict[str, list[tuple[int, Path]]] = {}
-    for place in dict.fromkeys([*(path.parent for path in named), folder]):
+    for place in dict.fromkeys([*(path.parent for path in pointed), folder]):
         for path in place.glob("*.pth"):
             match = _NAME.fullmatch(path.name)
-            if match and path not in named:
+            if match and path not in pointed:
                 kinds.setdefault(match[1], []).append((int(match[2]), path))
     return [[path for _, path in sorted(kind, reverse=True)] for kind in kinds.values()]

@@ -11,6 +11,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from ..files import write_whole
 
@@ -58,6 +59,25 @@ def _read(log: Path) -> Iterator[dict]:
 
 
 def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Path) -> Path:
+    """Write :func:`draw_curves` into a file.
+
+    Args:
+        out_file: .png, .pdf or .svg; it is replaced whole.
+
+    Returns:
+        ``out_file``.
+
+    Raises:
+        FileNotFoundError: a folder holds no log.
+    """
+    figure = draw_curves(work_dirs)
+    out_file = Path(out_file)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=110, format=out_file.suffix.lstrip(".") or "png")
+    return write_whole(out_file, picture.getvalue())
+
+
+def draw_curves(work_dirs: str | Path | Sequence[str | Path]) -> Figure:
     """Draw metrics beside losses, of one run or of several in the same picture.
 
     Where every run measured the losses of its training and test images after each epoch,
@@ -66,10 +86,6 @@ def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Pa
 
     Args:
         work_dirs: of runs; their names become the legend where there are several.
-        out_file: .png, .pdf or .svg; it is replaced whole.
-
-    Returns:
-        ``out_file``.
 
     Raises:
         FileNotFoundError: a folder holds no log.
@@ -101,6 +117,7 @@ def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Pa
     by = ("epoch", "loss") if losses_by_epoch else ("iteration", "training loss")
     right.set(xlabel=by[0], title=by[1])
     for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         if axes.lines and not several:
             axes.legend(fontsize=8)
@@ -108,10 +125,7 @@ def plot_curves(work_dirs: str | Path | Sequence[str | Path], out_file: str | Pa
         handles = [Line2D([], [], color=color, label=name) for name, color in colors.items()]
         title = "solid: test\ndashed: training images"
         figure.legend(handles=handles, loc="outside right upper", fontsize=8, title=title)
-    out_file = Path(out_file)
-    picture = io.BytesIO()
-    figure.savefig(picture, dpi=110, format=out_file.suffix.lstrip(".") or "png")
-    return write_whole(out_file, picture.getvalue())
+    return figure
 
 
 def _names(folders: list[Path]) -> list[str]:

@@ -77,7 +77,7 @@ def dataset_problems(
         if not cfg.get(key):
             continue
         try:
-            dataset = dataset_of(key) if dataset_of else _built(cfg, cfg[key].dataset)
+            dataset = dataset_of(key) if dataset_of else built(cfg, cfg[key].dataset)
         except Exception as failure:  # whatever a dataset makes of its files
             yield from _mixed_parts(cfg, key) or [_unreadable(cfg, key, failure)]
         else:
@@ -127,7 +127,8 @@ def part_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
         yield error(key, f"{place} has no image with an object of the classes {classes}. {_LOOK}")
 
 
-def _built(cfg: Config, part: ConfigDict) -> Dataset:
+def built(cfg: Config, part: ConfigDict) -> Dataset:
+    """A dataset of a config, with its annotations read."""
     with scope_of(cfg), quiet():
         dataset = DATASETS.build(part)
         if hasattr(dataset, "full_init"):
@@ -138,7 +139,7 @@ def _built(cfg: Config, part: ConfigDict) -> Dataset:
 def _mixed_parts(cfg: Config, key: str) -> list[Finding]:
     """Whether the datasets of a loader have been refused together for their classes."""
     try:
-        parts = [_built(cfg, part) for name, part in leaves(cfg).items() if name.startswith(key)]
+        parts = [built(cfg, part) for name, part in leaves(cfg).items() if name.startswith(key)]
     except Exception:  # it is another fault
         return []
     return list(mixed_classes(cfg, [part for one in parts for part in unwrapped(one)], key))
