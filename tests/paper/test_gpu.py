@@ -248,11 +248,11 @@ def test_what_a_session_on_a_gpu_will_do(tmp_path, monkeypatch):
         assert (zoo_folder() / name).is_file()
     names = list(backbone.steps(real))
     assert names[0] == "eager, bfloat16, training"
-    assert len(names) == 4 + 4 * 6 * 2
+    assert len(names) == 4 + 4 * 7 * 2
     (tmp_path / "photos/train").mkdir(parents=True)
     (tmp_path / "photos/test").mkdir()
     assert len(classify.steps(real)) == 8 * 3
-    assert list(train_part.steps(real))[5] == "resnet50, seed 1"
+    assert list(train_part.steps(real))[6] == "resnet50, seed 1"
     assert [part.name for part in PARTS][:3] == ["correct", "triton", "backbone"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 from mmresneskt.runtime.errors import UserError
 
@@ -22,12 +23,14 @@ def read(tree: Tree) -> Found | None:
     """
     found = Found(NAME, tree, classifies=True)
     # an archive may unpack into a folder of its own
-    start = os.path.commonpath([image.parent for image in tree.images]) if tree.images else ""
+    parents = [image.parent for image in tree.images]
+    start = Path(os.path.commonpath(parents) if parents else "")
+    if _split(start.name):  # the only one
+        start = start.parent
     classes = set()
     for image in tree.images:
         folders = list(image.parent.relative_to(start).parts)
-        word = re.sub(r"[\W\d_]", "", folders[0].lower()) if folders else ""
-        split = SPLIT_NAMES.get(word, "")
+        split = _split(folders[0]) if folders else ""
         folders = folders[bool(split) :]
         if not folders:
             found.leave_out("images in no folder of a class, left out", image)
@@ -45,3 +48,7 @@ def read(tree: Tree) -> Found | None:
                 f"needs some"
             )
     return found
+
+
+def _split(folder: str) -> str:
+    return SPLIT_NAMES.get(re.sub(r"[\W\d_]", "", folder.lower()), "")

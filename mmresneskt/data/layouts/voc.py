@@ -59,8 +59,10 @@ _SIDES = ("width", "height")
 def _root(file: Path) -> ET.Element:
     try:
         return read_xml(file)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file}: {error}") from error
+    except ValueError as error:
+        raise UserError(f"{file} is {error}") from error
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror or error}") from error
 
 
 def _listed(tree: Tree, found: Found) -> dict[str, str]:
