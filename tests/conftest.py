@@ -3,6 +3,7 @@
 import gc
 import os
 
+import hypothesis
 import pytest
 import torch
 
@@ -10,6 +11,9 @@ if not torch.cuda.is_available():  # before Triton is imported
     os.environ["TRITON_INTERPRET"] = "1"
 
 import mmresneskt  # noqa: F401
+
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("same")  # the same examples in every run
 
 
 @pytest.fixture
