@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import torch
 from mmengine.evaluator import Evaluator
-from mmengine.hooks import EMAHook, Hook, IterTimerHook
+from mmengine.hooks import Hook, IterTimerHook
 from mmengine.logging import print_log
 from mmengine.registry import LOOPS
 from mmengine.runner import Runner, ValLoop
 from mmengine.runner.amp import autocast
 from torch.utils.data import DataLoader
+
+from mmresneskt.runtime.fault_tolerance.hooks import hooks_of, restore_weights
 
 
 @LOOPS.register_module(force=True)
@@ -76,11 +78,7 @@ class _TrainFirst(Hook):
         try:
             self._loop.evaluate_train()
         except BaseException:
-            for hook in runner.hooks:
-                # of MMPretrain's, which may be told to leave the weights as they are
-                if isinstance(hook, EMAHook) and getattr(hook, "evaluate_on_ema", True):
-                    hook._swap_ema_parameters()
+            restore_weights(runner)
             raise
-        for hook in runner.hooks:
-            if isinstance(hook, IterTimerHook):  # its clock starts anew
-                hook.before_val_epoch(runner)
+        for hook in hooks_of(runner, IterTimerHook):  # its clock starts anew
+            hook.before_val_epoch(runner)

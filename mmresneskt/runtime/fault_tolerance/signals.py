@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, is_distributed, is_main_process
-from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
 from .checkpoint_hook import SafeCheckpointHook
-from .hooks import hooks_of, trains_by_epoch
+from .hooks import hooks_of, restore_weights, trains_by_epoch
 from .stop import Stop
 
 # SIGUSR1 is what `sbatch --signal=USR1@SECONDS` announces the end of a job's time with: by the
@@ -70,9 +70,7 @@ class StopOnSignalHook(Hook):
     def after_val_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
         if self._training and self._signal and not is_distributed():
             if runner.exact_resume.evaluating:
-                for hook in hooks_of(runner, EMAHook):
-                    if getattr(hook, "evaluate_on_ema", True):  # MMPretrain's may not
-                        EMAHook.after_val_epoch(hook, runner)  # the weights' own values
+                restore_weights(runner)
             self._stop_if_asked(runner, runner.epoch, runner.iter)
 
     def after_train(self, runner: Runner) -> None:
