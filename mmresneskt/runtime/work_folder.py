@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,15 +44,25 @@ def claimed(folder: str | Path) -> Iterator[None]:
         yield
 
 
+def best_checkpoints(folder: str | Path) -> list[Path]:
+    """The best checkpoints of a work folder, that of the last step first."""
+
+    def step(file: Path) -> int:
+        number = re.search(r"(\d+)\.pth$", file.name)
+        return int(number[1]) if number else -1
+
+    return sorted(Path(folder).glob("best_*.pth"), key=step, reverse=True)
+
+
 def best_or_newest(folder: str | Path) -> Path:
     """The checkpoint that was best on the validation data, or the newest that is whole.
 
     Raises:
         UserError: there is none.
     """
-    best = sorted(Path(folder).glob("best_*.pth"), key=lambda file: file.stat().st_mtime)
+    best = best_checkpoints(folder)
     if best:
-        return best[-1]
+        return best[0]
     newest = newest_valid(folder)
     if newest is None:
         raise UserError(f"{folder} holds no checkpoint: train first, or name one")

@@ -19,6 +19,15 @@ def named_hash(filename: str) -> str | None:
     return found[1] if found else None
 
 
+def sha256_of(file: BinaryIO) -> str:
+    """Of the whole content of a file."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    for chunk in iter(lambda: file.read(_CHUNK), b""):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
 def check_name(file: BinaryIO, filename: str) -> None:
     """Compare a file's content with the hash in its name, if there is one.
 
@@ -28,13 +37,10 @@ def check_name(file: BinaryIO, filename: str) -> None:
     wanted = named_hash(filename)
     if wanted is None:
         return
-    digest = hashlib.sha256()
-    file.seek(0)
-    for chunk in iter(lambda: file.read(_CHUNK), b""):
-        digest.update(chunk)
-    if not digest.hexdigest().startswith(wanted):
+    found = sha256_of(file)
+    if not found.startswith(wanted):
         raise CheckpointError(
             f"{filename} is damaged or not the file that its name says: the hash of its content "
-            f"begins with {digest.hexdigest()[: len(wanted)]}, not with {wanted}. Get it again; "
+            f"begins with {found[: len(wanted)]}, not with {wanted}. Get it again; "
             f"if {wanted} is no hash, rename the file"
         )

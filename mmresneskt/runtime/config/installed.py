@@ -27,10 +27,10 @@ def find_config(name: str) -> Path:
         raise UserError(f"config {name}: {package} is not installed")
     path = folder / relative if folder else Path(name)
     if path.is_dir() and not folder:
-        configs = sorted(path.glob("*.py"), key=lambda file: file.stat().st_mtime)
-        if not configs:
+        newest = newest_config(path)
+        if newest is None:
             raise UserError(f"config {name}: the folder holds no config, as a training leaves it")
-        return configs[-1]
+        return newest
     if not path.is_file():
         if folder:
             known = [f"{package}::{p.relative_to(folder)}" for p in folder.rglob("*.py")]
@@ -38,6 +38,11 @@ def find_config(name: str) -> Path:
             known = [str(p) for p in path.parent.glob("*.py")]  # none where there is no folder
         raise UserError(f"config {name} does not exist.{did_you_mean(name, known)}")
     return path
+
+
+def newest_config(folder: Path) -> Path | None:
+    """The config that mmengine has written into a work folder, the newest of several."""
+    return max(folder.glob("*.py"), key=lambda file: file.stat().st_mtime, default=None)
 
 
 def install() -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from pathlib import Path
 from typing import NamedTuple
 
+from ..checkpoint.integrity import sha256_of
+from ..config.installed import newest_config
 from ..errors import UserError
 from ..fault_tolerance.newest_valid import named, numbered
 from ..trained import read_checkpoint
+from ..work_folder import best_checkpoints
 
 COMMAND = "command: "
 """What the line of a run's log begins with that names its command."""
-
-_BEST = re.compile(r"best_.+_(\d+)\.pth")
-_CHUNK = 1 << 20
 
 
 class Checkpoint(NamedTuple):
@@ -35,23 +33,20 @@ class Checkpoint(NamedTuple):
         """Of the file; nothing of a URL."""
         if not Path(self.name).is_file():
             return ""
-        digest = hashlib.sha256()
         with open(self.name, "rb") as file:
-            for chunk in iter(lambda: file.read(_CHUNK), b""):
-                digest.update(chunk)
-        return digest.hexdigest()
+            return sha256_of(file)
 
 
 def config_of(folder: Path) -> Path:
-    """The config that mmengine has written into a work folder, the newest of several.
+    """The newest config in a work folder.
 
     Raises:
         UserError: there is none.
     """
-    found = sorted(folder.glob("*.py"), key=lambda file: file.stat().st_mtime)
-    if not found:
+    newest = newest_config(folder)
+    if newest is None:
         raise UserError(f"{folder} is no work folder of a run: there is no config (*.py) in it")
-    return found[-1]
+    return newest
 
 
 def checkpoint_of(folder: Path, given: str | None) -> Checkpoint:
@@ -62,11 +57,10 @@ def checkpoint_of(folder: Path, given: str | None) -> Checkpoint:
     """
     if given is not None:
         return Checkpoint(given, read_checkpoint(given), [])
-    best = [(int(m[1]), p) for p in folder.glob("best_*.pth") if (m := _BEST.fullmatch(p.name))]
     newest = named(folder)
     others = [path for kind in numbered(folder, newest) for path in kind]
     skipped: list[str] = []
-    for path in (*(path for _, path in sorted(best, reverse=True)), *newest, *others):
+    for path in (*best_checkpoints(folder), *newest, *others):
         try:
             return Checkpoint(str(path), read_checkpoint(str(path)), skipped)
         except UserError as error:
