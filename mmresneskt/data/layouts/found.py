@@ -74,18 +74,20 @@ class Found:
         boxes: Iterable[Box] = (),
         label: str = "",
         said: tuple[int, int] | None = None,
+        size: tuple[int, int] | None = None,
     ) -> None:
         """Take an image with the boxes that can be used.
 
         Args:
             said: the size that the annotation says.
+            size: the image's own, where it was looked at already.
         """
         if image in self._split_of:
             same = self._split_of[image] == split
             kind = "images listed twice, of which the first listing is taken"
             self.leave_out(kind if same else "images in two splits, left out of the later", image)
             return
-        size = size_of(image)
+        size = size or size_of(image)
         if size is None or "\n" in str(image) or "\r" in str(image):
             self.leave_out("images that cannot be read, left out", image)
             return

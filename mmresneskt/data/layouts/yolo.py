@@ -41,8 +41,9 @@ def read(tree: Tree) -> Found | None:
         return None
     numbers: set[int] = set(names)
     for split, image in images:
-        boxes = _boxes(image, names, found, numbers)
-        found.add(split, image, boxes)
+        size = size_of(image)
+        boxes = _boxes(image, size, names, numbers) if size else []
+        found.add(split, image, boxes, size=size)
     found.classes = [names.get(index, str(index)) for index in sorted(numbers)]
     return found
 
@@ -119,11 +120,12 @@ def _holds_boxes(file: Path | None) -> bool:
     return len(words) > 4 and all(re.fullmatch(r"-?[\d.]+(e-?\d+)?", word) for word in words)
 
 
-def _boxes(image: Path, names: dict[int, str], found: Found, numbers: set[int]) -> list[Box]:
+def _boxes(
+    image: Path, size: tuple[int, int], names: dict[int, str], numbers: set[int]
+) -> list[Box]:
     """An image's boxes; a polygon's is the one around it."""
     file = _boxes_file(image)
-    size = size_of(image)
-    if file is None or size is None:
+    if file is None:
         return []
     boxes = []
     for index, line in enumerate(_lines(file)):

@@ -50,7 +50,7 @@ def read(path: Path, options: dict) -> Config:
     last = {
         name: value
         for name, value in _literals(plain).items()
-        if len(places.get(name, ())) > 1 and name not in given
+        if name not in given and any(_follows(name, base) for base in places.get(name, ())[1:])
     }
     for name, value in given.items():
         if name not in READ and value != plain.get(name):
@@ -113,7 +113,7 @@ def _replaced(
         follows = name in last and files[:1] not in ([], [filename])
         if filename not in files:
             files.append(filename)
-        if name not in given and not (follows and (_is_ours(filename) or name == "data_root")):
+        if name not in given and not (follows and _follows(name, filename)):
             continue
         new = given.get(name, last.get(name))
         old = value.value if isinstance(value, ast.Constant) else None
@@ -124,8 +124,10 @@ def _replaced(
     return b"".join([*parts, source[end:]]).decode()
 
 
-def _is_ours(filename: str) -> bool:
-    return any(Path(filename).resolve().is_relative_to(folder) for folder in _OURS)
+def _follows(name: str, filename: str) -> bool:
+    """Whether a name in this file takes the value that a config building on it sets."""
+    ours = any(Path(filename).resolve().is_relative_to(folder) for folder in _OURS)
+    return ours or name == "data_root"
 
 
 def _literals(cfg: Config) -> dict[str, Any]:

@@ -3,44 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from inspect import isfunction
 from types import ModuleType
 
-from . import (
-    border_align,
-    carafe,
-    deform_attn,
-    deform_conv,
-    deform_roi_pool,
-    focal_loss,
-    masked_conv,
-    nms,
-    overlaps,
-    prroi_pool,
-    psa_mask,
-    roi_align,
-    roi_pool,
-    sync_bn,
-)
-
 EXTENSION = "mmcv._ext"
 
 _MODULES = (
-    border_align,
-    carafe,
-    deform_attn,
-    deform_conv,
-    deform_roi_pool,
-    focal_loss,
-    masked_conv,
-    nms,
-    overlaps,
-    prroi_pool,
-    psa_mask,
-    roi_align,
-    roi_pool,
-    sync_bn,
+    *("border_align", "carafe", "deform_attn", "deform_conv", "deform_roi_pool", "focal_loss"),
+    *("masked_conv", "nms", "overlaps", "prroi_pool", "psa_mask", "roi_align", "roi_pool"),
+    *("sync_bn",),
 )
 
 OPERATORS: dict[str, Callable] = {
@@ -49,7 +22,7 @@ OPERATORS: dict[str, Callable] = {
     "get_compiling_cuda_version": lambda: "n/a (operators of torchvision)",
 } | {
     name: function
-    for module in _MODULES
+    for module in (import_module(f".{name}", __package__) for name in _MODULES)
     for name, function in vars(module).items()
     if isfunction(function) and function.__module__ == module.__name__ and name[0] != "_"
 }

@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from mmengine.dataset import BaseDataset
 
 from .files import makes_its_files
-from .findings import Finding, error, warning
-
-_SHOWN = 10
+from .findings import Finding, error, shown, warning
 
 
 def folder_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
@@ -54,8 +52,7 @@ def folder_problems(datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
             )
     empty = [name for name, number in images.items() if not number]
     if empty:
-        shown = ", ".join(map(repr, empty[:_SHOWN])) + (" ..." if len(empty) > _SHOWN else "")
         # what is never seen is not learnt; a test set may lack it
         yield (error if key.startswith("train") else warning)(
-            key, f"{' and '.join(places)} ({key}): no image of the class {shown}"
+            key, f"{' and '.join(places)} ({key}): no image of the class {shown(empty)}"
         )

@@ -11,9 +11,7 @@ from mmengine.dataset import BaseDataset
 
 from ..coco import root_of, settle
 from ..config.tree import nodes
-from .findings import Finding, error
-
-_SHOWN = 10
+from .findings import Finding, error, shown
 
 
 def mixed_classes(cfg: Config, datasets: list[BaseDataset], key: str) -> Iterator[Finding]:
@@ -47,7 +45,7 @@ def mixed_classes(cfg: Config, datasets: list[BaseDataset], key: str) -> Iterato
     yield error(
         key,
         f"{where(one)} and {where(other)} ({key}) are used as one, and a label means another "
-        f"class in each: {_shown(its)} in the one, {_shown(theirs)} in the other. {advice}",
+        f"class in each: {shown(its)} in the one, {shown(theirs)} in the other. {advice}",
     )
 
 
@@ -75,8 +73,8 @@ def wrong_categories(dataset: BaseDataset, alone: bool) -> str | None:
         option += f" (without {root!r}, which no annotation has and the others have for a root)"
     if absent and (alone or known != wanted[: len(known)]):
         return (
-            f"has no category {_shown(absent)}, which the config's classes name; it has "
-            f"{_shown(names) or 'none'}. Take these with --cfg-options {option}, or, where "
+            f"has no category {shown(absent)}, which the config's classes name; it has "
+            f"{shown(names) or 'none'}. Take these with --cfg-options {option}, or, where "
             f"other data of the config has the others, list all of the config's classes, in its "
             f"order, in the file's `categories`"
         )
@@ -95,7 +93,3 @@ def where(dataset: BaseDataset) -> str:
 
 def _option(classes: list[str]) -> str:
     return "\"classes=['" + "','".join(classes) + "']\""
-
-
-def _shown(classes: list[str] | tuple[str, ...]) -> str:
-    return ", ".join(map(repr, classes[:_SHOWN])) + (" ..." if len(classes) > _SHOWN else "")

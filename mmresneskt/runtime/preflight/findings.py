@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import UserError, printable
 from ..launcher import is_main_process
+
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ def warning(key: str, message: str) -> Finding:
 
 def note(key: str, message: str) -> Finding:
     return Finding("note", key, message)
+
+
+def shown(names: Sequence[str]) -> str:
+    """The first ten of some names, quoted."""
+    return ", ".join(map(repr, names[:_SHOWN])) + (" ..." if len(names) > _SHOWN else "")
 
 
 class Counted:
