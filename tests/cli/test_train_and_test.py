@@ -5,7 +5,6 @@ import pickle
 import re
 
 import cv2
-import numpy as np
 import pytest
 import torch
 
@@ -14,7 +13,7 @@ from mmresneskt.runtime.ops import stub
 from tests.support.attacks import Calls
 from tests.support.helpers import DATA, ROOT, run_tool, start_tool
 from tests.support.lite import copy_mmcv, python
-from tests.support.small_classifier import CLASSIFIER
+from tests.support.small_classifier import CLASSIFIER, write_images
 from tests.support.small_models import CLASSES, DEPTH, save_model, scene
 from tests.support.small_models import CLASSIFIER as SMALL_CLASSIFIER
 from tests.support.voc_folder import write
@@ -265,11 +264,7 @@ def test_mistakes_get_one_line_and_exit_code_2(tool, arguments, text, tmp_path):
 
 
 def test_classifiers_train_and_test_alike(tmp_path):
-    for name, value in (("dark", 20), ("light", 220)):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        for index in range(2):
-            image = np.full((48, 48, 3), value + index, np.uint8)
-            cv2.imwrite(str(tmp_path / "images" / name / f"{index}.png"), image)
+    write_images(tmp_path / "images", 2)
     (tmp_path / "classifier.py").write_text(CLASSIFIER)
     result = run_tool("train", "classifier.py", cwd=tmp_path)
     assert result.returncode == 0, result.stderr

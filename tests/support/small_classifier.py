@@ -1,4 +1,7 @@
-"""A config of a classifier that trains in seconds."""
+"""A config of a classifier that trains in seconds, and its images."""
+
+import cv2
+import numpy as np
 
 CLASSIFIER = """
 _base_ = 'mmpretrain::_base_/default_runtime.py'
@@ -22,3 +25,12 @@ train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=1)
 val_cfg = test_cfg = dict()
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
 """
+
+
+def write_images(folder, count):
+    """``dark/0.png`` and on, ``light/0.png`` and on, each of one grey."""
+    for name, value in (("dark", 20), ("light", 220)):
+        (folder / name).mkdir(parents=True)
+        for index in range(count):
+            image = np.full((48, 48, 3), value + index, np.uint8)
+            cv2.imwrite(str(folder / name / f"{index}.png"), image)

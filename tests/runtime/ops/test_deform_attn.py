@@ -1,7 +1,6 @@
 """Deformable attention, by the function that mmcv calls on GPUs alone, on any device."""
 
 import itertools
-import sys
 
 import pytest
 import torch
@@ -12,13 +11,10 @@ from mmcv.ops.multi_scale_deform_attn import (
 from torch.autograd import gradcheck
 from torch.profiler import ProfilerActivity, profile
 
-from mmresneskt.runtime.ops.extension import EXTENSION, Extension
 from tests.support.helpers import REDUCED
+from tests.support.operators import DEVICES, served
 
-pytestmark = pytest.mark.skipif(
-    not isinstance(sys.modules.get(EXTENSION), Extension), reason="mmcv has compiled operators"
-)
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+pytestmark = served
 MAPS = [(6, 5), (3, 2), (1, 1)]
 
 

@@ -10,13 +10,8 @@ import torch
 import torchvision
 
 from mmresneskt.runtime import ops
-from mmresneskt.runtime.ops.extension import EXTENSION, Extension
 from tests.support.helpers import REDUCED
-
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-stand_in = pytest.mark.skipif(
-    not isinstance(sys.modules.get(EXTENSION), Extension), reason="mmcv has compiled operators"
-)
+from tests.support.operators import DEVICES, served
 
 
 def boxes(n, seed=0, device="cpu"):
@@ -181,20 +176,20 @@ def test_sigmoid_focal_loss(device, weighted):
     torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=1e-5, atol=1e-6)
 
 
-@stand_in
+@served
 def test_another_operator_raises_with_its_name_and_the_remedy():
     with pytest.raises(NotImplementedError, match="'ball_query_forward'.*pip install mmcv"):
         mmcv.ops.ball_query(0.0, 1.0, 2, torch.rand(1, 4, 3), torch.rand(1, 2, 3))
 
 
-@stand_in
+@served
 def test_mmcvs_environment_report_still_works():
     from mmcv.utils import collect_env
 
     assert "torchvision" in collect_env()["MMCV Compiler"]
 
 
-@stand_in
+@served
 @pytest.mark.parametrize(
     ("value", "text"),
     [

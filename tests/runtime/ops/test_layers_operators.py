@@ -1,7 +1,6 @@
 """Operators of losses, assigners and layers, against plain formulas, loops and gradcheck."""
 
 import math
-import sys
 
 import mmcv.ops
 import pytest
@@ -11,18 +10,10 @@ import torch.nn.functional as F
 from mmcv.ops.sync_bn import SyncBatchNorm
 from torch.autograd import gradcheck, gradgradcheck
 
-from mmresneskt.runtime.ops.extension import EXTENSION, Extension
 from tests.support.helpers import REDUCED
+from tests.support.operators import DEVICES, random, served
 
-pytestmark = pytest.mark.skipif(
-    not isinstance(sys.modules.get(EXTENSION), Extension), reason="mmcv has compiled operators"
-)
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-
-
-def random(*shape, device="cpu", seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64).to(device)
+pytestmark = served
 
 
 def boxes(n, seed=0):

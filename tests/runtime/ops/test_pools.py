@@ -1,7 +1,6 @@
 """The pools that take a maximum or an integral, against loops written out and gradcheck."""
 
 import math
-import sys
 
 import mmcv.ops
 import pytest
@@ -10,30 +9,11 @@ import torchvision
 from torch.autograd import gradcheck
 
 from mmresneskt.runtime.ops import prroi_pool
-from mmresneskt.runtime.ops.extension import EXTENSION, OPERATORS, Extension
+from mmresneskt.runtime.ops.extension import OPERATORS
 from tests.support.helpers import REDUCED
+from tests.support.operators import DEVICES, ROIS, random, served
 
-pytestmark = pytest.mark.skipif(
-    not isinstance(sys.modules.get(EXTENSION), Extension), reason="mmcv has compiled operators"
-)
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-# an image's index and corners: inside, over the map's corners, outside, without a size, reversed
-ROIS = torch.tensor(
-    [
-        [0, 4.3, 3.1, 21.7, 17.2],
-        [1, -3.2, -2.6, 9.5, 11.3],
-        [1, 20.1, 15.4, 31.3, 30.9],
-        [0, 60.0, 60.0, 75.0, 80.0],
-        [1, 8.0, 8.0, 8.0, 8.0],
-        [0, 20.0, 18.0, 10.0, 4.0],
-    ],
-    dtype=torch.float64,
-)
-
-
-def random(*shape, device="cpu", seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64).to(device)
+pytestmark = served
 
 
 def bilinear(image, y, x):

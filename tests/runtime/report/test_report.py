@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 
 from mmresneskt.cli import train
@@ -16,7 +15,7 @@ from mmresneskt.runtime import report
 from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.report import write_report
 from tests.support.helpers import run_tool
-from tests.support.small_classifier import CLASSIFIER
+from tests.support.small_classifier import CLASSIFIER, write_images
 from tests.support.small_models import PARCELS, scene
 
 BAD_NAME = "<script>alert(1)</script> $\\x$ & \"\n'"
@@ -32,11 +31,7 @@ def place(tmp_path_factory):
         options += [f"{loader}.dataset.num_images={number}", f"{loader}.num_workers=0"]
         options += [f"{loader}.persistent_workers=False"]
     detector = [PARCELS, "--work-dir", "detector", "--cfg-options", *options]
-    for name, value in (("dark", 20), ("light", 220)):
-        (folder / "images" / name).mkdir(parents=True)
-        for index in range(3):
-            image = np.full((48, 40, 3), value + index, np.uint8)
-            cv2.imwrite(str(folder / "images" / name / f"{index}.png"), image)
+    write_images(folder / "images", 3)
     (folder / "small.py").write_text(CLASSIFIER)
     classifier = ["small.py", "--work-dir", "classifier", "--no-report"]
     for command in (detector, classifier):
