@@ -1,4 +1,5 @@
-# The recipe of folder.py for one GPU: 128x128 and 20 epochs.
+# The recipe of folder.py for one GPU: 128x128, 20 epochs and the batch of MMPretrain's CIFAR-10
+# recipe with its learning rate. Every fifth epoch is measured.
 _base_ = "folder.py"
 
 size = 128
@@ -15,12 +16,14 @@ train_pipeline = [
     dict(type="RandomFlip", prob=0.5, direction="horizontal"),
     dict(type="PackInputs"),
 ]
-train_dataloader = dict(num_workers=8, dataset=dict(pipeline=train_pipeline))
-evaluated = dict(num_workers=8, dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(batch_size=128, num_workers=4, dataset=dict(pipeline=train_pipeline))
+evaluated = dict(batch_size=256, num_workers=4, dataset=dict(pipeline=test_pipeline))
 val_dataloader = evaluated
 test_dataloader = val_dataloader
 val_cfg = dict(train_dataloader=evaluated)
-train_cfg = dict(max_epochs=max_epochs)
+train_cfg = dict(max_epochs=max_epochs, val_interval=5)
+optim_wrapper = dict(optimizer=dict(lr=0.1))
+auto_scale_lr = dict(base_batch_size=128)
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.1, by_epoch=True, end=1, convert_to_iter_based=True),
     dict(

@@ -20,6 +20,7 @@ from .tables import CONFIGS, TABLE3, DetectionRow
 RECIPES = {
     "coco": "faster_rcnn_resneskt50.py",
     "voc": "faster_rcnn_resneskt50_voc.py",
+    "voc_gpu": "faster_rcnn_resneskt50_voc_gpu.py",
     "parcels": "faster_rcnn_resneskt_parcels.py",
 }
 _THEIRS = "resneskt50"  # the backbone that these configs have

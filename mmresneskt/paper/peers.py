@@ -47,6 +47,7 @@ TIMED: dict[str, dict] = {
     "resneskt50_avd_last_off": _swappable("resnest50", avd_first=False),
     "mmpretrain_resnest50": dict(type="ResNeSt", depth=50, out_indices=(3,)),
     "mmpretrain_resnet50": PEERS["resnet50"],
+    "mmpretrain_convnext_tiny": dict(type="ConvNeXt", arch="tiny", out_indices=(3,)),
     "timm_resnest50d": _timm("resnest50d"),
     "timm_skresnext50_32x4d": PEERS["sknet50"],
 }

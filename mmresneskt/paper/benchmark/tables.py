@@ -20,6 +20,7 @@ from .speed import step_speeds
 from .variants import Variant, steps_of
 
 DETECTORS = ("resnet50", "resnest50", "resneskt50")
+DETECTOR_HEADER = ("Faster R-CNN with", *(f"{part} (ms)" for part in PARTS), "memory (MB)")
 
 
 def backbones(args: argparse.Namespace, document: dict) -> list[tuple]:
@@ -30,7 +31,7 @@ def backbones(args: argparse.Namespace, document: dict) -> list[tuple]:
     images = torch.rand(args.batch, 3, *args.size, generator=generator).to(args.device)
     steps = steps_of([Variant(*chosen) for chosen in itertools.product(*wanted)], images)
     rates, memory_rate = _machine(args.device, args.precision)
-    macs = {name: complexity(build_timed(name), *args.size).macs for name in args.networks}
+    macs = {name: _macs(name, *args.size) for name in args.networks}
     measured = step_speeds(steps, args.rounds, args.device)
     compared = ratios(measured)
     document.update(
@@ -60,10 +61,22 @@ def detectors(
         parts = detector_steps(row_config(name, "coco"), *how)
         steps.update({(name, part): function for part, function in parts.items()})
     speeds = step_speeds(steps, args.rounds, args.device)
-    header = ("Faster R-CNN with", *(f"{part} (ms)" for part in PARTS))
-    rows = [[n, *(1e3 * speeds[n, part].seconds for part in PARTS)] for n in names]
-    document.update(layout=layout, precision=args.precision[-1], header=header, detectors=rows)
-    return [(header, rows)]
+    rows = [
+        [
+            *(n, *(1e3 * speeds[n, part].seconds for part in PARTS)),
+            speeds[n, PARTS[-1]].memory / 1e6,
+        ]
+        for n in names
+    ]
+    document.update(
+        layout=layout, precision=args.precision[-1], header=DETECTOR_HEADER, detectors=rows
+    )
+    return [(DETECTOR_HEADER, rows)]
+
+
+@functools.cache
+def _macs(name: str, height: int, width: int) -> int:
+    return complexity(build_timed(name), height, width).macs
 
 
 def _machine(device: str, precisions: Sequence[str]) -> tuple[dict[str, float], float]:

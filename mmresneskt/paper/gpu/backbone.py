@@ -17,47 +17,50 @@ from .work import Setting
 
 __all__ = ["HEADER", "steps"]
 
-_NETWORKS: tuple[str, ...] = ("resneskt50", "resneskt50_off", "resneskt50_author")
-_NETWORKS += (
-    "timm_resnest50d",
-    "timm_skresnext50_32x4d",
-    "mmpretrain_resnest50",
-    "mmpretrain_resnet50",
-)
+_FIRST = ("resneskt50", "resneskt50_off", "timm_resnest50d")
+_NETWORKS: tuple[str, ...] = (*_FIRST, "resneskt50_author", "timm_skresnext50_32x4d")
+_NETWORKS += ("mmpretrain_resnest50", "mmpretrain_resnet50", "mmpretrain_convnext_tiny")
 _LAYOUTS = ("nchw", "nhwc")
+_MODES = ("training", "inference")
+_PRECISIONS = ("bfloat16", "float16")
 _COMPILED = HEADER.index("compiled")
 
 
 def steps(setting: Setting) -> dict[str, Callable[[], list[list]]]:
-    """Eager first, all networks side by side; compiled one by one, as each takes its minute."""
-    by_triton = os.environ.get("MMRESNESKT_TRITON") == "1"
-    networks = _NETWORKS[:2] if by_triton or setting.rehearse else _NETWORKS
-    # CPUs are slow in float16
-    precisions = ("bfloat16",) if setting.rehearse else ("bfloat16", "float16")
-    ways = list(itertools.product(precisions, ("training", "inference")))
-    groups: list[tuple] = [(False, *way, networks, _LAYOUTS) for way in ways]
-    if not by_triton and not setting.rehearse:  # the compiler makes kernels of its own
-        one_by_one = itertools.product(ways, networks, reversed(_LAYOUTS))
-        groups += [(True, *way, (network,), (layout,)) for way, network, layout in one_by_one]
+    """Side by side: all networks eager, those that the bars are about compiled; then the rest."""
+    groups: list[tuple]
+    # CPUs are slow in float16, and the compiler makes kernels of its own in Triton's place
+    if setting.rehearse or os.environ.get("MMRESNESKT_TRITON") == "1":
+        precisions = _PRECISIONS[: 1 if setting.rehearse else None]
+        ways = itertools.product(_MODES, precisions)
+        groups = [(False, *way, _FIRST[:2], _LAYOUTS) for way in ways]
+    else:
+        others = [(name,) for name in _NETWORKS if name not in _FIRST]
+        first, then = ([(mode, precision) for mode in _MODES] for precision in _PRECISIONS)
+        groups = [(False, *way, _NETWORKS, _LAYOUTS) for way in first]
+        groups += [(True, *way, _FIRST, ("nhwc",)) for way in first]
+        groups += [(True, *way, names, ("nhwc",)) for names in others for way in first]
+        groups += [(False, *way, _NETWORKS, _LAYOUTS) for way in then]
     return {_name(*group): functools.partial(_measure, setting, *group) for group in groups}
 
 
 def _name(
-    compiled: bool, precision: str, mode: str, networks: Sequence[str], layouts: Sequence[str]
+    compiled: bool, mode: str, precision: str, networks: Sequence[str], layouts: Sequence[str]
 ) -> str:
     how = f"{'compiled' if compiled else 'eager'}, {precision}, {mode}"
-    return f"{how}, {networks[0]}, {layouts[0]}" if compiled else how
+    return f"{how}, {networks[0]}" if compiled else how
 
 
 def _measure(
     setting: Setting,
     compiled: bool,
-    precision: str,
     mode: str,
+    precision: str,
     networks: Sequence[str],
     layouts: Sequence[str],
 ) -> list[list]:
     torch._dynamo.reset()  # what the step before has compiled
+    torch.backends.cudnn.benchmark = True  # all images have one size
     batch, side, rounds = (2, 32, 1) if setting.rehearse else (128, 224, 10)
     args = argparse.Namespace(
         networks=networks,

@@ -1,30 +1,43 @@
-"""Time of the parts of Table 3's Faster R-CNN, two images of 800x1333."""
+"""Time of the parts of Table 3's Faster R-CNN, images of 800x1333."""
 
 from __future__ import annotations
 
 import argparse
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from mmresneskt.paper.benchmark.detector import PARTS
-from mmresneskt.paper.benchmark.tables import DETECTORS, detectors
+from mmresneskt.paper.benchmark.tables import DETECTOR_HEADER, DETECTORS, detectors
+from mmresneskt.paper.tables import TABLE3
 
 from .work import Setting
 
-HEADER = ("precision", "Faster R-CNN with", *(f"{part} (ms)" for part in PARTS))
+HEADER = ("images", "precision", *DETECTOR_HEADER)
+_ALL = tuple(row.name for row in TABLE3 if row.ap != "-")  # of 50 layers
+_MANY = 16
 
 
 def steps(setting: Setting) -> dict[str, Callable[[], list[list]]]:
-    """All backbones side by side, by precision and layout."""
-    ways = [("bfloat16", "nhwc"), ("bfloat16", "nchw"), ("float32", "nhwc")]
+    """Backbones side by side, by batch, precision and layout; the memory is a training step's."""
+    ways = [
+        (2, "bfloat16", "nhwc", _ALL),
+        (_MANY, "bfloat16", "nhwc", DETECTORS),
+        (2, "bfloat16", "nchw", DETECTORS),
+        (2, "float32", "nhwc", DETECTORS),
+    ]
+    if setting.rehearse:
+        ways = [(1, "bfloat16", "nhwc", DETECTORS[:1])]
     return {
-        f"{precision}, {layout}": functools.partial(_measure, setting, precision, layout)
-        for precision, layout in ways[: 1 if setting.rehearse else None]
+        f"{batch} images, {precision}, {layout}": functools.partial(
+            _measure, setting, batch, precision, layout, names
+        )
+        for batch, precision, layout, names in ways
     }
 
 
-def _measure(setting: Setting, precision: str, layout: str) -> list[list]:
-    batch, size, rounds = (1, (64, 96), 1) if setting.rehearse else (2, (800, 1333), 10)
+def _measure(
+    setting: Setting, batch: int, precision: str, layout: str, names: Sequence[str]
+) -> list[list]:
+    size, rounds = ((64, 96), 1) if setting.rehearse else ((800, 1333), 5 if batch > 2 else 15)
     args = argparse.Namespace(
         layouts=(layout,),
         precision=(precision,),
@@ -33,5 +46,5 @@ def _measure(setting: Setting, precision: str, layout: str) -> list[list]:
         size=size,
         rounds=rounds,
     )
-    ((_, rows),) = detectors(args, {}, DETECTORS[: 1 if setting.rehearse else None])
-    return [[f"{precision}, {layout}", *row] for row in rows]
+    ((_, rows),) = detectors(args, {}, names)
+    return [[batch, f"{precision}, {layout}", *row] for row in rows]

@@ -71,7 +71,7 @@ def _reason_against(part: Part, setting: Setting, chosen: Collection[str]) -> st
         kind = "no" if setting.rehearse else "a"
         raise UserError(f"{path} is {kind} rehearsal's: give another --out")
     if chosen and part.name not in chosen:
-        return "not chosen"
+        return "measured before" if content["complete"] else "not chosen"
     if part.needs and not setting.rehearse and not getattr(setting, part.needs):
         return f"not measured: no --{part.needs}"
     if content["complete"]:
