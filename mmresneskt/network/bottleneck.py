@@ -9,6 +9,7 @@ from mmcv.cnn import build_conv_layer, build_norm_layer, build_plugin_layer
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
+from .average_pool import AvgPool2d
 from .fast import FastAuthorSpatialKernelAttention, FastSpatialKernelAttention
 from .split_attention import SplitAttentionConv2d
 
@@ -74,7 +75,7 @@ class Bottleneck(nn.Module):
         self.bn1 = build_norm_layer(norm_cfg, width)[1]
         self.avd_layer = None
         if avg_down_stride and conv2_stride > 1:
-            self.avd_layer = nn.AvgPool2d(3, conv2_stride, padding=1)
+            self.avd_layer = AvgPool2d(3, conv2_stride, padding=1)
             conv2_stride = 1
         self.conv2 = SplitAttentionConv2d(
             width,

@@ -18,8 +18,9 @@ _PROPOSALS = 20
 def synthetic_batch(cfg: Config) -> dict:
     """Two images, or one video of two frames, as a data loader gives them."""
     kind = cfg.model.get("data_preprocessor", {}).get("type", "")
-    # demo_mm_inputs draws a map of classes as bytes
-    numbers = [node.get("num_classes") for _, node in nodes(cfg.model)]
+    # demo_mm_inputs draws a map of classes as bytes; objects of a panoptic model are its things
+    named = ("num_classes", "num_things_classes")
+    numbers = [node.get(name) for _, node in nodes(cfg.model) for name in named]
     classes = min([255, *(number for number in numbers if isinstance(number, int))])
     if kind.startswith("ReID"):
         return _people(classes)
