@@ -15,13 +15,11 @@ from pathlib import Path
 
 from mmresneskt.runtime.errors import UserError, did_you_mean
 
-from .arguments import positive
-
 _DATA = ("bccd", "photos")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--minutes", type=positive, default=9, help="default: %(default)s")
+    parser.add_argument("--minutes", type=_minutes, default=9, help="default: %(default)s")
     parser.add_argument(
         "--out",
         type=Path,
@@ -38,9 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--parts",
-        nargs="+",
+        nargs="*",
         metavar="NAME",
-        help="run these only, also if they are complete (default: all that are not)",
+        help="run these only, also if they are complete (default: all that are not); without a "
+        "name nothing is run, and the report is written from what is measured",
     )
     parser.add_argument("--rehearse", action="store_true", help="everything at toy size on the CPU")
 
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
         path = getattr(args, name)
         if path and not path.exists():
             raise UserError(f"--{name} {path} does not exist")
-    if not args.rehearse and not torch.cuda.is_available():
+    if args.parts != [] and not args.rehearse and not torch.cuda.is_available():
         raise UserError("torch sees no GPU; --rehearse runs everything at toy size on the CPU")
     out = args.out
     if out is None:
@@ -77,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     setting = Setting(out, out / "work", args.rehearse, **data)
     try:
-        done = run_session(PARTS, setting, args.minutes, args.parts or ())
+        done = run_session(PARTS, setting, args.minutes, args.parts)
     except OSError as error:
         raise UserError(f"--out: {error}") from error
     print(f"results: {out / 'gpu.md'}")
@@ -85,3 +84,10 @@ def run(args: argparse.Namespace) -> None:
         sys.exit(1)
     if args.rehearse:  # a gigabyte of checkpoints that nothing was learned from
         shutil.rmtree(setting.work, ignore_errors=True)
+
+
+def _minutes(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no length of time")
+    return value

@@ -134,8 +134,8 @@ class SpatialKernelAttention(nn.Module):
             F.pad(kernel, [(largest - size) // 2] * 4) if size < largest else kernel
             for kernel, size in zip(self.kernels, self.sizes)
         ]
-        out_channels = self.sets * len(self.sizes)
-        weight = torch.cat(padded, dim=1).reshape(out_channels, MAPS, largest, largest)
+        # joined along the first axis, each kernel's gradient is a contiguous part of the whole one
+        weight = torch.cat(padded).unflatten(0, (-1, self.sets)).transpose(0, 1).flatten(0, 1)
         maps = maps.flatten(0, 1) if self.sets == 1 else maps.flatten(1, 2)
         maps = backward_layout(maps.to(weight.dtype))
         out = F.conv2d(maps, weight, padding=largest // 2, groups=self.sets)

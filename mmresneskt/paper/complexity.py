@@ -32,7 +32,7 @@ class Complexity:
 
 
 def complexity(model: nn.Module, height: int, width: int) -> Complexity:
-    """Count by mmengine's analysers, on one random image (1, 3, height, width).
+    """Count by mmengine's analysers, on one random image (1, 3, height, width) on its device.
 
     The model's forward takes the image and nothing else. Operators without a counter,
     such as deformable convolution, are left out and named.
@@ -43,7 +43,7 @@ def complexity(model: nn.Module, height: int, width: int) -> Complexity:
     # how many proposals a detector has depends on its weights and the image: fixed here
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        image = torch.rand(1, 3, height, width)
+        image = torch.rand(1, 3, height, width).to(next(model.parameters()).device)
         for analyzer in (FlopAnalyzer(model, image), ActivationAnalyzer(model, image)):
             analyzer.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
             analyzer.tracer_warnings("none")

@@ -137,6 +137,23 @@ def test_every_parameter_gets_a_gradient(cardinality, spatial_groups):
         assert parameter.grad.abs().max() > 0, name
 
 
+@pytest.mark.parametrize("form", ["paper", "author"])
+@pytest.mark.parametrize("share", [True, False])
+def test_gradients_lie_in_memory_as_the_parameters_do(form, share):
+    """DistributedDataParallel copies, with a warning, those that do not."""
+    model = ResNeSkt(
+        14,
+        base_channels=16,
+        stem_channels=16,
+        cardinality=2,
+        spatial_attention=form,
+        spatial_share_kernels=share,
+    )
+    sum(out.sum() for out in model(torch.rand(2, 3, 64, 64))).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad.stride() == parameter.stride(), name
+
+
 def test_checkpointing_changes_nothing():
     plain = randomize(small(norm_eval=True)).train()
     saving = small(norm_eval=True, with_cp=True).train()

@@ -12,7 +12,16 @@ import torch
 from mmresneskt.cli import call
 from mmresneskt.data.parcels import KINDS
 from mmresneskt.paper.detection_table import run_config
-from mmresneskt.paper.gpu import backbone, classify, correct, detector, network, operators, survive
+from mmresneskt.paper.gpu import (
+    backbone,
+    classify,
+    correct,
+    detector,
+    network,
+    operators,
+    profiled,
+    survive,
+)
 from mmresneskt.paper.gpu import train as train_part
 from mmresneskt.paper.gpu import triton as triton_part
 from mmresneskt.paper.gpu import zoo as zoo_part
@@ -53,8 +62,9 @@ sys.exit(1)
 """
 
 
-def part(name, code, weight=1.0, **other):
-    return Part(name, f"Part {name}", weight, (sys.executable, "-c", START + code), **other)
+def part(name, code, weight=1.0, stage=None, **other):
+    argv = (sys.executable, "-c", START + code)
+    return Part(name, f"Part {name}", weight, stage or name, argv, **other)
 
 
 def setting(folder, **other):
@@ -105,6 +115,50 @@ def test_a_second_run_goes_on_with_what_is_missing(tmp_path, capsys):
     assert "good: up to" not in capsys.readouterr().out.partition("bad: failed")[2]
     assert run_session(parts, setting(tmp_path), minutes=1, chosen=["good"])
     assert "mark" not in read(tmp_path, "good")
+
+
+def test_the_report_is_written_again_without_running_anything(tmp_path):
+    parts = [part("good", GOOD), part("bad", BAD), part("other", GOOD)]
+    assert not run_session(parts[:2], setting(tmp_path), minutes=1)
+    (tmp_path / "out/gpu.md").unlink()
+    before = (tmp_path / "out/good.json").read_bytes()
+    assert run_session(parts, setting(tmp_path), minutes=1, chosen=[])
+    assert (tmp_path / "out/good.json").read_bytes() == before
+    text = (tmp_path / "out/gpu.md").read_text()
+    for line in ("Measured before.", "Measured in part.", "Not chosen.", "| 0.5 |", "| kept |"):
+        assert line in text
+
+
+MEETS = """
+mine, other = {names}
+open(path + mine, "w").close()
+while not os.path.exists(os.path.join(os.path.dirname(path), other)):
+    time.sleep(0.01)
+write(rows={{'a': [[0.5]]}}, on={{'a': 0}}, conditions=[], complete=True)
+"""
+
+
+def test_parts_of_a_stage_run_at_once(tmp_path):
+    parts = [
+        part("one", MEETS.format(names=("-met", "two.json-met")), stage="both"),
+        part("two", MEETS.format(names=("-met", "one.json-met")), stage="both"),
+        part("three", GOOD),
+    ]
+    assert run_session(parts, setting(tmp_path), minutes=0.5)
+
+
+def test_an_interrupted_session_leaves_no_process(tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mmresneskt.paper.gpu.session.write_report", interrupt)
+    parts = [part("good", GOOD, stage="both"), part("hangs", HANGS, stage="both")]
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_session(parts, setting(tmp_path), minutes=5)
+    assert time.monotonic() - start < 60
+    found = read(tmp_path, "hangs") if (tmp_path / "out/hangs.json").exists() else None
+    assert not found or not is_running(found["rows"]["a"][0][0])
 
 
 def test_a_process_that_breaks_down_is_followed_by_another(tmp_path):
@@ -233,6 +287,11 @@ def test_rehearsal_of_backbone(rehearsal):
     take(backbone, rehearsal, ["eager, bfloat16, inference"])
 
 
+def test_rehearsal_of_profiled(rehearsal):
+    pytest.importorskip("mmpretrain")
+    take(profiled, rehearsal)
+
+
 def test_rehearsal_of_detector(rehearsal):
     take(detector, rehearsal)
 
@@ -248,12 +307,12 @@ def test_what_a_session_on_a_gpu_will_do(tmp_path, monkeypatch):
         assert (zoo_folder() / name).is_file()
     names = list(backbone.steps(real))
     assert names[0] == "eager, bfloat16, training"
-    assert len(names) == 4 + 4 * 7 * 2
+    assert len(names) == 4 + 2 * (1 + 5)
     (tmp_path / "photos/train").mkdir(parents=True)
     (tmp_path / "photos/test").mkdir()
-    assert len(classify.steps(real)) == 8 * 3
-    assert list(train_part.steps(real))[6] == "resnet50, seed 1"
-    assert [part.name for part in PARTS][:3] == ["correct", "triton", "backbone"]
+    assert len(classify.steps(real)) == 3
+    assert list(train_part.steps(real))[1] == "seed 1"
+    assert [part.name for part in PARTS][:2] == ["correct", "triton"]
 
 
 def test_rehearsal_of_survive(rehearsal):
@@ -262,7 +321,7 @@ def test_rehearsal_of_survive(rehearsal):
 
 def test_the_data_that_a_rehearsal_of_train_is_given(rehearsal):
     """The training itself, which `make gpu-rehearsal` has, takes three processes."""
-    assert list(train_part.steps(rehearsal)) == ["resnet50, seed 0"]
+    assert list(train_part.steps(rehearsal)) == ["seed 0"]
     cfg = run_config(TABLE3[0], "voc", 1, str(rehearsal.work / "cells"))
     data = find_data(cfg, "test")
     assert (data.train_images, data.test_images) == (4, 2)

@@ -31,7 +31,7 @@ def backbones(args: argparse.Namespace, document: dict) -> list[tuple]:
     images = torch.rand(args.batch, 3, *args.size, generator=generator).to(args.device)
     steps = steps_of([Variant(*chosen) for chosen in itertools.product(*wanted)], images)
     rates, memory_rate = _machine(args.device, args.precision)
-    macs = {name: _macs(name, *args.size) for name in args.networks}
+    macs = {name: _macs(name, *args.size, args.device) for name in args.networks}
     measured = step_speeds(steps, args.rounds, args.device)
     compared = ratios(measured)
     document.update(
@@ -75,8 +75,8 @@ def detectors(
 
 
 @functools.cache
-def _macs(name: str, height: int, width: int) -> int:
-    return complexity(build_timed(name), height, width).macs
+def _macs(name: str, height: int, width: int, device: str) -> int:
+    return complexity(build_timed(name).to(device), height, width).macs
 
 
 def _machine(device: str, precisions: Sequence[str]) -> tuple[dict[str, float], float]:

@@ -60,7 +60,6 @@ def _measure(
     layouts: Sequence[str],
 ) -> list[list]:
     torch._dynamo.reset()  # what the step before has compiled
-    torch.backends.cudnn.benchmark = True  # all images have one size
     batch, side, rounds = (2, 32, 1) if setting.rehearse else (128, 224, 10)
     args = argparse.Namespace(
         networks=networks,

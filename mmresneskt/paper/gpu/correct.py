@@ -12,6 +12,6 @@ __all__ = ["HEADER", "steps"]
 
 
 def steps(setting: Setting) -> dict[str, Callable[[], list[list]]]:
-    """The network's checks, then the operators'."""
+    """The operators' checks, then the network's."""
     ours = network.steps(setting.device, setting.rehearse)
-    return ours | operators.steps(setting.device)
+    return operators.steps(setting.device) | ours

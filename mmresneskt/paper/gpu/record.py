@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from mmresneskt.runtime.conditions import conditions
 from mmresneskt.runtime.files import write_whole
@@ -49,7 +52,8 @@ class Record:
 
     def start(self, header: Sequence[str], rehearsal: bool) -> None:
         """Note where and when the next steps are measured."""
-        here, known = conditions(), self.content["conditions"]
+        here = dict(**conditions(), cuda=torch.version.cuda, driver=_driver())
+        known = self.content["conditions"]
         if here not in known:
             known.append(here)
         self._here = known.index(here)
@@ -70,3 +74,14 @@ class Record:
         """Change the content, and write it."""
         self.content.update(content)
         write_whole(self.path, (json.dumps(self.content, indent=1) + "\n").encode())
+
+
+def _driver() -> str:
+    query = ["nvidia-smi", "--query-gpu=driver_version,memory.total,power.limit,clocks.max.sm"]
+    try:
+        done = subprocess.run(
+            [*query, "--format=csv,noheader"], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown: no nvidia-smi"
+    return "; ".join(done.stdout.split("\n")).strip("; ") or "unknown"

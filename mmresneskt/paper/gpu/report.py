@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
-
-from mmresneskt.runtime.conditions import conditions
 from mmresneskt.runtime.files import write_whole
 from mmresneskt.runtime.text_table import format_table
 
@@ -26,7 +22,6 @@ def write_report(parts: Sequence[Part], outcomes: Mapping[str, str], out: Path) 
     Raises:
         OSError: they cannot be written.
     """
-    where = dict(**conditions(), cuda=torch.version.cuda, driver=_driver())
     found = {}
     for part in parts:
         outcome = outcomes[part.name] or "not run yet"
@@ -34,10 +29,9 @@ def write_report(parts: Sequence[Part], outcomes: Mapping[str, str], out: Path) 
         if outcome.startswith("failed"):
             content["last_line"] = _last_line(out / "logs" / f"{part.name}.log")
         found[part.name] = content
-    document = json.dumps(dict(**where, parts=found), indent=1) + "\n"
+    document = json.dumps(dict(parts=found), indent=1) + "\n"
     write_whole(out / "gpu.json", document.encode())
-    lines = ["# Measured by `mmresneskt gpu`", "", _sentence(where)]
-    lines += ["", f"CUDA {where['cuda']}; driver {where['driver']}."]
+    lines = ["# Measured by `mmresneskt gpu`"]
     for part in parts:
         lines += ["", f"## {part.title} (`{part.name}`)", "", *_section(found[part.name])]
     write_whole(out / "gpu.md", ("\n".join(lines) + "\n").encode())
@@ -70,18 +64,10 @@ def _text(cell: object) -> str:
 
 def _sentence(where: dict) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
-    return f"{where['date']}, commit {where['commit']}, {where['hardware']}; {versions}."
-
-
-def _driver() -> str:
-    query = ["nvidia-smi", "--query-gpu=driver_version,memory.total,power.limit,clocks.max.sm"]
-    try:
-        done = subprocess.run(
-            [*query, "--format=csv,noheader"], capture_output=True, text=True, timeout=20
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown: no nvidia-smi"
-    return "; ".join(done.stdout.split("\n")).strip("; ") or "unknown"
+    return (
+        f"{where['date']}, commit {where['commit']}, {where['hardware']}; driver "
+        f"{where['driver']}; {versions}, CUDA {where['cuda']}."
+    )
 
 
 def _last_line(log: Path) -> str:

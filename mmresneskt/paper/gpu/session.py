@@ -1,4 +1,4 @@
-"""Run the parts, one after the other, each for its share of the time that is left."""
+"""Run the parts, stage after stage, each for its share of the time that is left."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from mmresneskt.runtime.errors import UserError
@@ -22,13 +24,16 @@ _LEAST = 3  # seconds under which no process is worth starting
 
 
 def run_session(
-    parts: Sequence[Part], setting: Setting, minutes: float, chosen: Collection[str] = ()
+    parts: Sequence[Part],
+    setting: Setting,
+    minutes: float,
+    chosen: Collection[str] | None = None,
 ) -> bool:
     """Run what is missing, and write ``gpu.json`` and ``gpu.md`` after every part.
 
     Args:
         setting: its ``work`` gets a folder for each part.
-        chosen: names of the parts to run, also those that are complete; all where it is empty.
+        chosen: names of the parts to run, also those that are complete; None for all.
 
     Returns:
         Whether every part that has its data is complete, or was not chosen.
@@ -42,24 +47,34 @@ def run_session(
     outcomes = {part.name: _reason_against(part, setting, chosen) for part in parts}
     waiting = [part for part in parts if not outcomes[part.name]]
     while waiting:
-        part = waiting[0]
-        share = (end - time.monotonic()) * part.weight / sum(p.weight for p in waiting)
-        print(f"{part.name}: up to {max(share, 0):.0f} s", flush=True)
-        if share > _LEAST:
-            outcomes[part.name] = run_part(part, setting, share)
-        else:
-            outcomes[part.name] = "no time left"
-        print(f"{part.name}: {outcomes[part.name]}", flush=True)
-        waiting.pop(0)
-        write_report(parts, outcomes, setting.out)
+        together = [part for part in waiting if part.stage == waiting[0].stage]
+        weights: dict[str, float] = {}
+        for part in waiting:
+            weights[part.stage] = max(part.weight, weights.get(part.stage, 0))
+        share = (end - time.monotonic()) * weights[together[0].stage] / sum(weights.values())
+        waiting = [part for part in waiting if part not in together]
+        print(f"{', '.join(p.name for p in together)}: up to {max(share, 0):.0f} s", flush=True)
+        with ThreadPoolExecutor(len(together)) as pool:
+            stop = threading.Event()
+            begun = {pool.submit(run_part, part, setting, share, stop): part for part in together}
+            try:
+                for future in as_completed(begun):
+                    name = begun[future].name
+                    outcomes[name] = future.result()
+                    print(f"{name}: {outcomes[name]}", flush=True)
+                    write_report(parts, outcomes, setting.out)
+            except BaseException:  # interrupted: else the threads would be waited for
+                stop.set()
+                raise
     write_report(parts, outcomes, setting.out)
     return all(
-        text in ("measured", "measured before", "not chosen") or text.startswith("not measured")
+        text in ("measured", "measured before", "measured in part", "not chosen")
+        or text.startswith("not measured")
         for text in outcomes.values()
     )
 
 
-def _reason_against(part: Part, setting: Setting, chosen: Collection[str]) -> str:
+def _reason_against(part: Part, setting: Setting, chosen: Collection[str] | None) -> str:
     """Why a part is not run, empty if it is; what is to be measured again is then cleared."""
     path = setting.out / f"{part.name}.json"
     try:
@@ -70,12 +85,13 @@ def _reason_against(part: Part, setting: Setting, chosen: Collection[str]) -> st
     if path.exists() and content.get("rehearsal", setting.rehearse) != setting.rehearse:
         kind = "no" if setting.rehearse else "a"
         raise UserError(f"{path} is {kind} rehearsal's: give another --out")
-    if chosen and part.name not in chosen:
-        return "measured before" if content["complete"] else "not chosen"
+    if chosen is not None and part.name not in chosen:
+        measured = "measured before" if content["complete"] else "measured in part"
+        return measured if content["rows"] else "not chosen"
     if part.needs and not setting.rehearse and not getattr(setting, part.needs):
         return f"not measured: no --{part.needs}"
     if content["complete"]:
-        if not chosen:
+        if chosen is None:
             return "measured before"
         path.unlink()
     elif path.exists():
@@ -83,8 +99,10 @@ def _reason_against(part: Part, setting: Setting, chosen: Collection[str]) -> st
     return ""
 
 
-def run_part(part: Part, setting: Setting, seconds: float) -> str:
+def run_part(part: Part, setting: Setting, seconds: float, stop: threading.Event) -> str:
     """Run a part's process, another where one has broken down, and say what became of it."""
+    if seconds < _LEAST:
+        return "no time left"
     end = time.monotonic() + seconds
     path = setting.out / f"{part.name}.json"
     command = [*part.argv, str(path), "--work", str(setting.work / part.name)]
@@ -97,7 +115,7 @@ def run_part(part: Part, setting: Setting, seconds: float) -> str:
         environment["CUDA_VISIBLE_DEVICES"] = ""
     while True:
         tried = Record(path).tried()
-        code = _run(command, environment, log_of(part, setting.out), end - time.monotonic())
+        code = _run(command, environment, log_of(part, setting.out), end, stop)
         record = Record(path)
         if record.content["complete"]:
             return "measured"
@@ -115,8 +133,10 @@ def log_of(part: Part, out: Path) -> Path:
     return out / "logs" / f"{part.name}.log"
 
 
-def _run(command: list[str], environment: dict, log: Path, seconds: float) -> int | None:
-    """A process's exit code; None where it was ended, with its children, after ``seconds``."""
+def _run(
+    command: list[str], environment: dict, log: Path, end: float, stop: threading.Event
+) -> int | None:
+    """A process's exit code; None where it was ended, with its children, at ``end`` or a stop."""
     with open(log, "ab") as stream:
         process = subprocess.Popen(
             command,
@@ -127,8 +147,9 @@ def _run(command: list[str], environment: dict, log: Path, seconds: float) -> in
             start_new_session=True,
         )
         try:
-            return process.wait(max(seconds, 0))
-        except subprocess.TimeoutExpired:
+            while time.monotonic() < end and not stop.is_set():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return process.wait(0.2)
             return None
         finally:  # also of a process that has ended by itself, or when this one is interrupted
             _end_group(process)
