@@ -53,7 +53,27 @@ def build_runner(cfg: Config) -> Runner:
         runner = fault_tolerant(kind).from_cfg(cfg)
     except Exception as error:
         raise UserError(explain(error)) from error
+    _count_accumulation(runner)
     return runner
+
+
+def _count_accumulation(runner: Runner) -> None:
+    """Scale the learning rate by all images of a step, of which a loader's batch may be a part.
+
+    mmengine compares with the batch alone. The config stays as it is, for it is dumped and read
+    again; FlexibleRunner's strategy has the settings too.
+    """
+    batches = (runner.cfg.get("optim_wrapper") or {}).get("accumulative_counts", 1)
+    strategy = getattr(runner, "strategy", None)
+    for holder, name in ((runner, "auto_scale_lr"), (strategy, "_auto_scale_lr")):
+        scale = getattr(holder, name, None)
+        if scale and scale.get("enable") and batches > 1:
+            base = scale["base_batch_size"] / batches
+            setattr(holder, name, {**scale, "base_batch_size": base})
+            runner.logger.info(
+                f"A step takes {batches} batches (accumulative_counts): the batch size is "
+                f"compared with auto_scale_lr.base_batch_size / {batches} = {base:g}"
+            )
 
 
 def run_checked(runner: Runner, what: str, check: bool = True) -> None:

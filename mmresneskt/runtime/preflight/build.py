@@ -55,7 +55,7 @@ def unbuildable(cfg: Config) -> Iterator[Finding]:
             registry = part.registries[0]
             # those inside another are built with it, and may be another library's
             if registry is TRANSFORMS and ".transforms." not in part.key:
-                yield from tried(part.key, part.cfg, TRANSFORMS.build)
+                yield from _unmixed(cfg, part) or tried(part.key, part.cfg, TRANSFORMS.build)
             elif registry is METRICS and "metrics" not in part.cfg:
                 without = without_data(part)
                 if without is not None:
@@ -111,6 +111,27 @@ def without_data(part: Part) -> ConfigDict | None:
     if of_data and part.type != "CocoMetric":
         return None
     return ConfigDict({key: value for key, value in part.cfg.items() if key not in of_data})
+
+
+def _unmixed(cfg: Config, part: Part) -> list[Finding]:
+    """A transform that wants other images, such as Mosaic, in a dataset that gives it none."""
+    kind = part.find()
+    # hasattr() would fail: mmcv's descriptor wants an object
+    mixes = any("get_indexes" in vars(base) for base in getattr(kind, "__mro__", ()))
+    if not mixes or "max_cached_images" in (keywords(kind) or {}):
+        return []
+    owner = part.key.rpartition(".pipeline.")[0]
+    dataset = dict(nodes(cfg)).get(owner, {})
+    if dataset.get("type") == "MultiImageMixDataset":
+        return []
+    return [
+        error(
+            part.key,
+            f"{part.type} mixes several images, and {dataset.get('type')} gives it one. Make "
+            f"{owner} a MultiImageMixDataset with {part.type} and what follows it in its "
+            f"pipeline, and in it this dataset with what stands before",
+        )
+    ]
 
 
 def _backend(part: Part) -> Iterator[Finding]:

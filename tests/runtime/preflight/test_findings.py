@@ -11,6 +11,7 @@ from mmresneskt.runtime.config.keywords import keywords
 from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.config.tree import nodes, settings
 from mmresneskt.runtime.preflight import find_problems, missing_data
+from mmresneskt.runtime.preflight.build import unbuildable
 from mmresneskt.runtime.preflight.disk import room_for_checkpoints
 from tests.support.check_config_mistakes import make_data, named
 from tests.support.config_mistakes import mistakes
@@ -37,6 +38,23 @@ def test_mistakes_are_named_with_their_keys(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     missed = [result for mistake in mistakes(200)[:6] if (result := named(mistake))]
     assert not missed
+
+
+@pytest.mark.parametrize("kind", ["Mosaic", "MixUp", "CachedMosaic"])
+def test_a_transform_that_mixes_images_needs_a_dataset_that_gives_them(kind):
+    cfg = load_config("mmdet::yolox/yolox_s_8xb8-300e_coco.py")
+    loader = cfg.train_dataloader
+    assert loader.dataset.type == "MultiImageMixDataset"
+    assert not list(unbuildable(cfg))
+    loader.dataset = dict(loader.dataset.dataset)
+    loader.dataset.pipeline.append(dict(type=kind, img_scale=(640, 640)))
+    found = list(unbuildable(cfg))
+    if kind.startswith("Cached"):  # it keeps the images that it has seen
+        assert not found
+    else:
+        [finding] = found
+        assert finding.key == "train_dataloader.dataset.pipeline.2"
+        assert "Make train_dataloader.dataset a MultiImageMixDataset" in finding.message
 
 
 class Parent:
