@@ -106,7 +106,8 @@ def _package(kind: Callable | None) -> str:
 
 def _meta(cfg: Config, name: str) -> dict:
     """What the dataset of a part says of itself, with the names of its classes."""
-    numbers = [node["num_classes"] for _, node in nodes(cfg.get("model")) if "num_classes" in node]
+    numbers = [node.get("num_classes") for _, node in nodes(cfg.get("model"))]
+    numbers = [n for n in numbers if type(n) is int]  # another type is told where it is built
     meta: dict = dict(classes=[str(number) for number in range(numbers[0])] if numbers else ["0"])
     for key, dataset in leaves(cfg).items():
         if key.startswith(f"{name}_dataloader"):

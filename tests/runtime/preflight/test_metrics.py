@@ -106,6 +106,11 @@ def test_the_best_by_a_first_metric_of_which_nobody_knows_what_is_better():
     assert "rule" in problem
 
 
+@pytest.mark.parametrize("classes", ["80", 2.5, None, True, [2]])
+def test_a_number_of_classes_that_is_none_is_told_elsewhere(classes):
+    assert problems(TOP1, "mmpretrain", classes) == []
+
+
 @pytest.mark.parametrize("evaluator", [dict(TOP1, topk=(1, 5)), [LABELS, dict(TOP1, topk=(1, 5))]])
 def test_a_metric_that_needs_more_classes_than_there_are(evaluator):
     (problem,) = problems(evaluator, "mmpretrain", classes=4)
