@@ -1,4 +1,4 @@
-"""Does a config still work with another backbone? Build, one training step, one prediction."""
+"""Does a config still work with another backbone? Build, training steps, one prediction."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ from mmresneskt.runtime.config.tree import nodes
 from mmresneskt.runtime.distributed import replace_sync_bn
 
 from .inputs import synthetic_batch
+from .learnt import as_on_a_gpu, make_sure
 
 
-def trial(cfg: Config, device: str = "cpu", steps: int = 1) -> None:
+def trial(cfg: Config, device: str = "cpu", steps: int = 3) -> None:
     """Build a config's model, take training steps, and predict, on synthetic images.
+
+    It is as sure of objects as one that has learnt (:func:`make_sure`): some ways, of training
+    too, are taken above a threshold only.
 
     Of a tracker or a semi-supervised model, which train on videos or on two kinds of
     batches, the whole is built, and its detector takes the steps.
@@ -31,7 +35,7 @@ def trial(cfg: Config, device: str = "cpu", steps: int = 1) -> None:
     Raises:
         Exception: whatever the model raises.
         AssertionError: the loss is not finite, a spatial attention gets no gradient, or the
-            prediction is incomplete.
+            prediction is incomplete or, of a detector that is sure, empty.
     """
     cfg = copy.deepcopy(cfg)
     _leave_out_downloads(cfg.model)
@@ -53,9 +57,12 @@ def trial(cfg: Config, device: str = "cpu", steps: int = 1) -> None:
                 model.data_preprocessor = MODELS.build(cfg.model.data_preprocessor)
         model.to(device)
         batch = synthetic_batch(cfg)
-        for _ in range(steps):
-            _train_a_step(model, copy.deepcopy(batch))
-        _predict(model, batch)
+        classes = {n for _, node in nodes(cfg.model) if type(n := node.get("num_classes")) is int}
+        sure = make_sure(model, classes)
+        with as_on_a_gpu():
+            for _ in range(steps):
+                _train_a_step(model, copy.deepcopy(batch))
+            _predict(model, batch, sure > 0)
 
 
 def _train_a_step(model: BaseModel, batch: dict) -> None:
@@ -75,7 +82,7 @@ def _train_a_step(model: BaseModel, batch: dict) -> None:
     assert all(kernel.grad is not None for kernel in kernels), "spatial attention without gradient"
 
 
-def _predict(model: BaseModel, batch: dict) -> None:
+def _predict(model: BaseModel, batch: dict, sure: bool) -> None:
     model.eval()
     for name, module in model.named_modules():
         # untrained, some throw boxes out of the image, where MMDetection pastes no mask on CPUs
@@ -87,6 +94,8 @@ def _predict(model: BaseModel, batch: dict) -> None:
         with torch.no_grad():
             results = model.test_step(one)
         assert len(results) == 1, f"{len(results)} results for one image"
+        found = results[0].get("pred_instances")
+        assert found is None or len(found) or not sure, "no object is found"
 
 
 def _leave_out_downloads(model: ConfigDict) -> None:
