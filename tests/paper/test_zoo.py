@@ -45,9 +45,8 @@ def weights(tmp_path_factory):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_trains_a_step_and_predicts(name, weights):
-    trial(
-        load_config(f"mmdet::{name}", change=partial(swap_backbone, name=f"resneskt50:{weights}"))
-    )
+    swap = partial(swap_backbone, name=f"resneskt50:{weights}")
+    trial(load_config(f"mmdet::{name}", change=swap), steps=1)
 
 
 def test_the_sweep_takes_all_configs_of_fifty_layers():
