@@ -100,6 +100,7 @@ def _in_a_process(function: Callable, *arguments: object) -> str:
 def _report(outcomes: dict[str, str], as_it_is: dict[str, str], unreadable: dict[str, str]) -> str:
     failed = {name: why for name, why in outcomes.items() if why}
     works = len(outcomes) - len(failed)
+    refused = sum(why.startswith("UserError") for why in failed.values())
     where = conditions()
     versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
     folders = Counter(Path(name).parent.name for name, why in outcomes.items() if not why)
@@ -107,10 +108,12 @@ def _report(outcomes: dict[str, str], as_it_is: dict[str, str], unreadable: dict
         "# ResNeSkt-50 in every ResNet-50-based config of MMDetection",
         "",
         f"{works} of {len(outcomes)} configs ({works / max(len(outcomes), 1):.1%}) are built, take "
-        "a training step and predict after the swap, on synthetic images of 128x128 (256x256 where "
-        "900 queries are chosen). Of "
-        "trackers and semi-supervised models the whole is built and the detector takes the step. "
-        "Instead of the public weights a file of the same shape is loaded.",
+        "three training steps and predict after the swap, on synthetic images of 128x128 (256x256 "
+        "where 900 queries are chosen), with the classifier biased so that scores pass every "
+        f"threshold. Of the {len(failed)} others a swap makes no sense for {refused} (UserError, "
+        "with the reason). Of trackers and semi-supervised models the whole is built and the "
+        "detector takes the steps. Instead of the public weights a file of the same shape is "
+        "loaded.",
         "",
         f"Made by `mmresneskt sweep`, {where['date']}, commit {where['commit']}, "
         f"{where['hardware']}; {versions}.",
