@@ -10,10 +10,10 @@ from torch import nn
 import mmresneskt
 from mmresneskt import ResNeSkt
 from mmresneskt.cli import call
-from mmresneskt.network.onnx_export import compare, export
 from mmresneskt.runtime.building import build
 from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.onnx.features import compare, export
 from tests.support.helpers import ROOT, randomize, run_tool
 
 onnxruntime = pytest.importorskip("onnxruntime")
