@@ -48,7 +48,7 @@ class Preprocess(nn.Module):
         x = x.permute(2, 0, 1)[None].float()
         if getattr(pre, "_channel_conversion", False) or getattr(pre, "to_rgb", False):
             x = x.flip(1)
-        if pre.mean is not None:
+        if pre._enable_normalize:
             x = (x - pre.mean) / pre.std
         divisor = getattr(pre, "pad_size_divisor", 1)
         if divisor > 1:
@@ -108,7 +108,8 @@ def _up(size: Tensor, divisor: int) -> Tensor:
 def _within(x: Tensor, scale: Sequence[int]) -> Tensor:
     """The largest size of the image's shape whose sides are within the two of ``scale``."""
     own = _size(x).double()
-    factor = torch.minimum(max(scale) / own.max(), min(scale) / own.min())
+    most = torch.tensor([max(scale), min(scale)], dtype=torch.float64)
+    factor = (most / torch.stack([own.max(), own.min()])).min()
     return (own * factor + 0.5).long()
 
 
@@ -116,7 +117,7 @@ def _edge(x: Tensor, length: int, edge: str) -> Tensor:
     """The size of the image's shape whose short or long side, or width or height, is so long."""
     own = _size(x).double()
     sides = {"short": own.min(), "long": own.max(), "width": own[1], "height": own[0]}
-    return (own * (length / sides[edge])).long()
+    return (own * length / sides[edge]).long()
 
 
 def _resize(x: Tensor, size: Tensor) -> Tensor:
@@ -141,7 +142,8 @@ def _shift(x: Tensor, bits: int) -> Tensor:
 def _neighbours(old: Tensor, new: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """For each of ``new`` pixels the two of ``old`` around it, and the second one's weight."""
     steps = torch.arange(new)  # type: ignore[call-overload]
-    at = ((steps + 0.5).double() * (old.double() / new.double()) - 0.5).float()
+    # the exporter would divide one double by another in single precision
+    at = ((steps + 0.5).double() * old.double() / new.double() - 0.5).float()
     first = at.floor()
     weight = ((at - first) * _ONE).round().int()
     pair = torch.stack([first, first + 1]).long().clamp(min=0)

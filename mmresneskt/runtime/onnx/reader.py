@@ -30,9 +30,11 @@ class OnnxModel:
             raise UserError(f"{error}: pip install onnxruntime") from error
         if not Path(file).is_file():
             raise UserError(f"--model {file} does not exist")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # an error is raised as well
         try:
             self._session = onnxruntime.InferenceSession(
-                file, providers=onnxruntime.get_available_providers()
+                file, options, providers=onnxruntime.get_available_providers()
             )
             known = self._session.get_modelmeta().custom_metadata_map
         except Exception as error:  # its exceptions have no common class

@@ -9,6 +9,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
+from ..building import quiet
 from ..errors import UserError, explain
 
 Axes = dict[str, dict[int, str]]
@@ -33,7 +34,7 @@ def trace(
     names = list(axes)
     file = io.BytesIO()
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad(), quiet():  # it prints the graph it left
             warnings.simplefilter("ignore")  # about tracing: what comes out is compared
             torch.onnx.export(
                 model,
@@ -61,8 +62,10 @@ def outputs(data: bytes, inputs: list[Tensor]) -> list[list[Tensor]]:
     """
     import onnxruntime
 
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # an error is raised as well
     try:
-        session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         found = [session.run(None, {name: x.numpy()}) for x in inputs]
     except Exception as error:  # its exceptions have no common class

@@ -35,6 +35,7 @@ class Detector(nn.Module):
         super().__init__()
         _check_detector(model)
         self.model = model
+        self.roi_head = getattr(model, "roi_head", None)
         self.preprocess = None
         if transforms is not None:
             self.preprocess = Preprocess(transforms, model.data_preprocessor)
@@ -58,8 +59,10 @@ class Detector(nn.Module):
         results = (boxes, found.scores[real], found.labels[real])
         if "masks" not in found:
             return results
+        if self.roi_head is None:
+            raise UserError(f"the masks of {type(self.model.bbox_head).__name__} are not supported")
         masks = paste(found.masks[real], boxes, own)
-        return (*results, masks >= self.model.roi_head.test_cfg.mask_thr_binary)
+        return (*results, masks >= self.roi_head.test_cfg.mask_thr_binary)
 
 
 class Classifier(nn.Module):
@@ -103,7 +106,8 @@ def _check_detector(model: BaseModel) -> None:
 
     kind = type(model).__name__
     instead = "--backbone-only exports its backbone"
-    if not isinstance(model, (DetectionTransformer, SingleStageDetector, TwoStageDetector)):
+    known = isinstance(model, (DetectionTransformer, SingleStageDetector, TwoStageDetector))
+    if not known or not (hasattr(model, "roi_head") or hasattr(model, "bbox_head")):
         raise UserError(f"{kind} is no detector that can be exported as a whole: {instead}")
     for module in model.modules():
         name = type(module).__name__
