@@ -11,10 +11,7 @@ It is written only if ONNX Runtime finds what PyTorch finds.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mmresneskt.runtime.errors import UserError
@@ -81,8 +78,9 @@ def run(args: argparse.Namespace) -> None:
     """
     from mmresneskt.network.deploy import deploy
     from mmresneskt.runtime.files import write_whole
+    from mmresneskt.runtime.onnx.trace import need_onnx
 
-    _need_onnx()
+    need_onnx()
     model, cfg, properties = _load(args)
     model = deploy(model)
     if args.backbone_only:
@@ -99,9 +97,17 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _features(
-    args: argparse.Namespace, model: nn.Module, name: str, properties: dict[str, str]
+    args: argparse.Namespace,
+    model: nn.Module,
+    name: str,
+    properties: dict[str, str],
+    expected: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[bytes, str]:
-    """Of a network (N, C, H, W) -> matrix or maps the file, and what was compared."""
+    """Of a network (N, C, H, W) -> matrix or maps the file, and what was compared.
+
+    Args:
+        expected: what the file is compared with, where that is not the model.
+    """
     import torch
     from torch import nn
 
@@ -116,7 +122,7 @@ def _features(
     if fixed:
         other = (height, width) if args.shape else (height + 33, width + 18)
         shapes = [(args.batch or 3, channels, *other)]
-    difference, scale = compare(data, model, [torch.randn(shape) for shape in shapes])
+    difference, scale = compare(data, expected or model, [torch.randn(shape) for shape in shapes])
     sizes = " and ".join("x".join(map(str, shape)) for shape in shapes)
     return data, (
         f"ONNX Runtime differs from PyTorch by {difference:.1e} at most, of values up to "
@@ -127,6 +133,8 @@ def _features(
 def _classifier(
     args: argparse.Namespace, model: BaseModel, cfg: Config, properties: dict[str, str]
 ) -> tuple[bytes, str]:
+    import torch
+
     from mmresneskt.runtime.onnx.agreement import predicted
     from mmresneskt.runtime.onnx.features import compare
     from mmresneskt.runtime.onnx.trace import trace
@@ -135,7 +143,12 @@ def _classifier(
 
     properties["task"] = "classification"
     if args.no_preprocess:
-        return _features(args, Classifier(model, None), "probabilities", properties)
+
+        def expected(images: Tensor) -> Tensor:
+            return torch.stack([sample.pred_score for sample in model.predict(images)])
+
+        whole = Classifier(model, None).eval()
+        return _features(args, whole, "probabilities", properties, expected)
     _one_image(args)
     transforms = pipeline(cfg, args.config).transforms
     whole = Classifier(model, transforms).eval()
@@ -223,16 +236,14 @@ def _images(args: argparse.Namespace) -> tuple[Tensor, dict[str, Tensor]]:
     from mmresneskt.runtime.images import find_images
 
     found = {}
-    if args.images:
-        for path in find_images(args.images):
-            try:
-                found[str(path)] = Image.fromarray(read_rgb(path))
-            except CorruptImage as error:
-                raise UserError(f"--images {path}: {error}") from error
-    else:
-        for seed, (height, width) in enumerate(SCENES):
-            scene = draw_scene(np.random.default_rng(seed), width, height)[0]
-            found[f"generated image {seed}"] = Image.fromarray(scene[..., ::-1])
+    for path in find_images(args.images or ()):
+        try:
+            found[str(path)] = Image.fromarray(read_rgb(path))
+        except CorruptImage as error:
+            raise UserError(f"--images {path}: {error}") from error
+    for seed, (height, width) in enumerate(() if args.images else SCENES):
+        scene = draw_scene(np.random.default_rng(seed), width, height)[0]
+        found[f"generated image {seed}"] = Image.fromarray(scene[..., ::-1])
     if len({image.size for image in found.values()}) < 2 and not args.shape:
         raise UserError("--images: give images of two sizes at least, since the file takes any")
     if args.shape:
@@ -247,10 +258,13 @@ def _images(args: argparse.Namespace) -> tuple[Tensor, dict[str, Tensor]]:
 
 def _load(args: argparse.Namespace) -> tuple[BaseModel, Config, dict[str, str]]:
     """A config's model, the config, and what a user must know."""
+    import torch
     from mmengine.registry import init_default_scope
 
+    from mmresneskt import __version__
     from mmresneskt.data.classes import set_trained_classes
     from mmresneskt.runtime.checkpoint import trust
+    from mmresneskt.runtime.onnx.properties import WHOLE, properties_of
     from mmresneskt.runtime.trained import (
         build_model,
         dataset_meta,
@@ -273,7 +287,11 @@ def _load(args: argparse.Namespace) -> tuple[BaseModel, Config, dict[str, str]]:
     model = build_model(cfg, args.config)
     if args.checkpoint:
         load_weights(model, weights(checkpoint), args.checkpoint, args.config)
-    return model, cfg, _properties(args, cfg, meta)
+    properties = properties_of(cfg, meta, args.checkpoint)
+    properties |= dict(mmresneskt=__version__, torch=torch.__version__)
+    if not (args.no_preprocess or args.backbone_only):
+        properties |= WHOLE
+    return model, cfg, properties
 
 
 def _part(model: nn.Module, cfg: Config, config: str) -> nn.Module:
@@ -286,31 +304,3 @@ def _part(model: nn.Module, cfg: Config, config: str) -> nn.Module:
         raise UserError(f"config {config}: {kind} has no backbone")
     print(f"of {kind} its backbone is exported, {type(backbone).__name__}")
     return backbone
-
-
-def _properties(args: argparse.Namespace, cfg: Config, meta: dict) -> dict[str, str]:
-    """How images are normalised, the classes, and where the file is from, as ONNX keeps them."""
-    import torch
-
-    from mmresneskt import __version__
-
-    preprocessor = cfg.model.get("data_preprocessor") or {}
-    found = {key: preprocessor[key] for key in ("mean", "std") if preprocessor.get(key)}
-    rgb = preprocessor.get("to_rgb") or preprocessor.get("bgr_to_rgb")
-    found |= dict(channels="RGB" if rgb else "BGR", task="features")
-    found |= {key: list(meta[key]) for key in ("classes", "cat_ids") if meta.get(key)}
-    found |= dict(mmresneskt=__version__, torch=torch.__version__)
-    if not args.backbone_only:
-        found["preprocess"] = "normalised input" if args.no_preprocess else "in the graph"
-    if args.checkpoint and Path(args.checkpoint).is_file():
-        digest = hashlib.sha256(Path(args.checkpoint).read_bytes()).hexdigest()
-        found |= dict(checkpoint=Path(args.checkpoint).name, checkpoint_sha256=digest)
-    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in found.items()}
-
-
-def _need_onnx() -> None:
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise UserError(f"{error}: pip install onnx onnxruntime") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError, explain
+from .properties import WHOLE
 
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Boxes (K, 4), left, top, right, bottom in pixels, scores (K,) and labels (K,)."""
@@ -40,7 +41,7 @@ class OnnxModel:
         except Exception as error:  # its exceptions have no common class
             raise UserError(f"--model {file}: {explain(error)}") from error
         self._task = known.get("task")
-        if known.get("preprocess") != "in the graph":
+        if not WHOLE.items() <= known.items():
             raise UserError(
                 f"--model {file} takes no image as it is: it needs one that mmresneskt export has "
                 f"written, without --backbone-only and --no-preprocess"

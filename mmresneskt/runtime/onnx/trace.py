@@ -16,6 +16,17 @@ Axes = dict[str, dict[int, str]]
 """Names of the input and of each output, with the names of the dimensions that stay open."""
 
 
+def need_onnx() -> None:
+    """Raises:
+    UserError: onnx or onnxruntime is missing.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise UserError(f"{error}: pip install onnx onnxruntime") from error
+
+
 def trace(
     model: nn.Module, example: Tensor, axes: Axes, opset: int, properties: dict[str, str]
 ) -> bytes:

@@ -80,9 +80,12 @@ class Classifier(nn.Module):
 
     def __init__(self, model: BaseModel, transforms: Sequence[Callable] | None) -> None:
         super().__init__()
-        if not hasattr(getattr(model, "head", None), "_get_predictions"):
+        from mmpretrain.models.heads import ClsHead
+
+        if not isinstance(head := getattr(model, "head", None), ClsHead):
             raise UserError(
-                f"{type(model).__name__} is no classifier: --backbone-only exports a part of it"
+                f"{type(model).__name__} with {type(head).__name__} does not choose one class of "
+                f"several: --backbone-only exports it without its last step"
             )
         self.model = model
         self.preprocess = None
@@ -92,7 +95,7 @@ class Classifier(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         if self.preprocess is not None:
             image, *_ = self.preprocess(image)
-        return torch.stack([sample.pred_score for sample in self.model.predict(image)])
+        return self.model(image).softmax(1)
 
 
 def score_threshold(model: BaseModel) -> float:

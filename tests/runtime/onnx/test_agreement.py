@@ -36,9 +36,7 @@ def test_the_order_does_not_matter_and_the_largest_differences_are_kept():
     ],
 )
 def test_a_box_that_is_another_is_refused(other):
-    with pytest.raises(
-        UserError, match="image 7: PyTorch alone finds class 2 at 10.0, 10.0.*nothing"
-    ):
+    with pytest.raises(UserError, match="image 7: PyTorch alone finds class 2 at 10.0, 10.0"):
         Agreement().add(found(other, TWO), found(ONE, TWO), "image 7")
 
 
