@@ -269,6 +269,7 @@ def _load(args: argparse.Namespace) -> tuple[BaseModel, Config, dict[str, str]]:
         build_model,
         dataset_meta,
         load_weights,
+        meta_of_test_dataset,
         read_checkpoint,
         weights,
     )
@@ -287,6 +288,8 @@ def _load(args: argparse.Namespace) -> tuple[BaseModel, Config, dict[str, str]]:
     model = build_model(cfg, args.config)
     if args.checkpoint:
         load_weights(model, weights(checkpoint), args.checkpoint, args.config)
+    if not meta.get("classes") and not args.backbone_only:
+        meta = meta_of_test_dataset(cfg)  # as predict takes it
     properties = properties_of(cfg, meta, args.checkpoint)
     properties |= dict(mmresneskt=__version__, torch=torch.__version__)
     if not (args.no_preprocess or args.backbone_only):

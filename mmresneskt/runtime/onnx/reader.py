@@ -10,6 +10,8 @@ import numpy as np
 from ..errors import UserError, explain
 from .properties import WHOLE
 
+_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Boxes (K, 4), left, top, right, bottom in pixels, scores (K,) and labels (K,)."""
 
@@ -33,9 +35,10 @@ class OnnxModel:
             raise UserError(f"--model {file} does not exist")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # an error is raised as well
+        there = onnxruntime.get_available_providers()
         try:
             self._session = onnxruntime.InferenceSession(
-                file, options, providers=onnxruntime.get_available_providers()
+                file, options, providers=[name for name in _PROVIDERS if name in there]
             )
             known = self._session.get_modelmeta().custom_metadata_map
         except Exception as error:  # its exceptions have no common class

@@ -17,8 +17,10 @@ Axes = dict[str, dict[int, str]]
 
 
 def need_onnx() -> None:
-    """Raises:
-    UserError: onnx or onnxruntime is missing.
+    """Look for the packages that an export needs.
+
+    Raises:
+        UserError: onnx or onnxruntime is missing.
     """
     try:
         import onnx  # noqa: F401
@@ -38,8 +40,7 @@ def trace(
     import onnx
 
     # The exporter by TorchScript: it is in every PyTorch from 2.1 on, writes opset 17 itself and
-    # needs no further package; the other one is ten times slower, and stops at the first branch
-    # on how many boxes there are.
+    # needs no further package; the other one is ten times slower.
     known = inspect.signature(torch.onnx.export).parameters
     chosen: dict = dict(dynamo=False) if "dynamo" in known else {}
     names = list(axes)

@@ -5,10 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmdet.registry import MODELS as DETECTION
-from mmdet.registry import TRANSFORMS
-from mmpretrain.registry import MODELS as CLASSIFICATION
-from mmpretrain.registry import TRANSFORMS as CLASSIFIED
+from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
 
 from mmresneskt.runtime.onnx.agreement import prepared
 from mmresneskt.runtime.onnx.preprocess import Preprocess
@@ -43,15 +40,16 @@ def image_of(height, width):
 
 def detection(number):
     steps, settings_ = PIPELINES[number]
-    transforms = [TRANSFORMS.build(step) for step in (LOAD, *steps, PACK)]
-    return transforms, DETECTION.build(dict(type="DetDataPreprocessor", **settings_))
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        transforms = [TRANSFORMS.build(step) for step in (LOAD, *steps, PACK)]
+        return transforms, MODELS.build(dict(type="DetDataPreprocessor", **settings_))
 
 
 def classification(number):
     steps = (LOAD, *PIPELINES_OF_CLASSIFIERS[number], dict(type="PackInputs"))
-    transforms = [CLASSIFIED.build(step) for step in steps]
     preprocessor = dict(type="ClsDataPreprocessor", to_rgb=True, **NORMAL)
-    return transforms, CLASSIFICATION.build(preprocessor)
+    with DefaultScope.overwrite_default_scope("mmpretrain"):
+        return [TRANSFORMS.build(step) for step in steps], MODELS.build(preprocessor)
 
 
 class Bare:
