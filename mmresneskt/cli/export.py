@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 OLDEST_OPSET = 17
 SHAPE = (224, 224)
-SCENES = ((180, 240), (260, 180), (320, 320))
+SCENES = ((180, 240), (260, 180))
 """Heights and widths of the generated images, (H, W)."""
+PHOTOGRAPH = "grace_hopper.jpg"
+"""A person, among Matplotlib's samples."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images",
         nargs="+",
         metavar="IMAGE|FOLDER|GLOB",
-        help="to compare with PyTorch on, two or more (default: generated ones): the model must "
-        "find something in them",
+        help="to compare with PyTorch on, two or more, in which the model finds something "
+        "(default: a photograph of a person, and generated ones)",
     )
     parser.add_argument(
         "--shape", type=positive, nargs=2, metavar=("H", "W"), help="fix the size of the input"
@@ -229,6 +231,7 @@ def _images(args: argparse.Namespace) -> tuple[Tensor, dict[str, Tensor]]:
     """An image to trace, and others by their names to compare on, (H, W, 3), RGB, uint8."""
     import numpy as np
     import torch
+    from matplotlib.cbook import get_sample_data
     from PIL import Image
 
     from mmresneskt.data.parcels import draw_scene
@@ -236,14 +239,14 @@ def _images(args: argparse.Namespace) -> tuple[Tensor, dict[str, Tensor]]:
     from mmresneskt.runtime.images import find_images
 
     found = {}
-    for path in find_images(args.images or ()):
+    for seed, (height, width) in enumerate(() if args.images else SCENES):
+        scene = draw_scene(np.random.default_rng(seed), width, height)[0]
+        found[f"generated image {seed}"] = Image.fromarray(scene[..., ::-1])
+    for path in find_images(args.images or [get_sample_data(PHOTOGRAPH, asfileobj=False)]):
         try:
             found[str(path)] = Image.fromarray(read_rgb(path))
         except CorruptImage as error:
             raise UserError(f"--images {path}: {error}") from error
-    for seed, (height, width) in enumerate(() if args.images else SCENES):
-        scene = draw_scene(np.random.default_rng(seed), width, height)[0]
-        found[f"generated image {seed}"] = Image.fromarray(scene[..., ::-1])
     if len({image.size for image in found.values()}) < 2 and not args.shape:
         raise UserError("--images: give images of two sizes at least, since the file takes any")
     if args.shape:
