@@ -46,6 +46,8 @@ def small_detector(name: str, **more: object):
     cfg = config_of(name, **more)[2]
     model = randomize(build(cfg, cfg.model))
     generator = torch.Generator().manual_seed(1)
+    if hasattr(model, "level_embed"):  # left as the memory was until init_weights
+        nn.init.normal_(model.level_embed, generator=generator)
     for key, module in model.named_modules():
         classifies = isinstance(module, (nn.Conv2d, nn.Linear)) and (
             key.endswith(_CLASSIFIES[0]) or any(part in key for part in _CLASSIFIES[1:])
