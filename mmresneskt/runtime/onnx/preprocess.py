@@ -83,6 +83,8 @@ def _step(transform: Callable) -> tuple[bool, Callable[[Tensor], Tensor]] | None
     if name == "Pad" and settings.get("padding_mode") == "constant":
         value = (settings.get("pad_val") or {}).get("img", 0)
         size, divisor = settings.get("size"), settings.get("size_divisor")
+        if settings.get("pad_to_square"):
+            return False, lambda x: _fill(x, _up(_size(x).max().repeat(2), divisor or 1), value)
         if size:
             return False, lambda x: _fill(
                 x, torch.maximum(torch.tensor(size[::-1]), _size(x)), value

@@ -24,6 +24,7 @@ PIPELINES = [
         dict(**NORMAL),
     ),
     ([dict(type="Pad", size_divisor=32, pad_val=FILL)], dict(**NORMAL, pad_value=3)),
+    ([dict(type="Pad", pad_to_square=True, pad_val=FILL)], dict(pad_size_divisor=32)),
 ]
 PIPELINES_OF_CLASSIFIERS = [
     [dict(type="ResizeEdge", scale=64, edge="short"), dict(type="CenterCrop", crop_size=56)],
