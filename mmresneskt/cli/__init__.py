@@ -109,10 +109,11 @@ def call(name: str, argv: list[str], program: str | None = None) -> None:
     args = parser.parse_args(argv)
     # OpenCV's own bound is six times that; it reads this when it is loaded
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
-    try:
-        importlib.import_module("mmresneskt.registration")
-    except ImportError as error:
-        raise UserError(str(error)) from error
+    if getattr(command, "needs_libraries", lambda _: True)(args):
+        try:
+            importlib.import_module("mmresneskt.registration")
+        except ImportError as error:
+            raise UserError(str(error)) from error
     command.run(args)
 
 

@@ -10,15 +10,17 @@
 - ``score``: all that the model returns, however low, of a classifier the highest;
   ``--score-thr`` is for the pictures;
 - ``file_name``: of the image, as given.
+
+``--model FILE`` predicts with a model that ``mmresneskt export`` has written, which needs NumPy,
+Pillow and onnxruntime alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mmresneskt.runtime.errors import UserError, explain, printable
 
@@ -26,15 +28,34 @@ from .arguments import add_trained_arguments, positive
 
 if TYPE_CHECKING:
     import numpy as np
-    from mmengine.structures import BaseDataElement, InstanceData
+    from mmengine.structures import BaseDataElement
 
-    from .trained import Trained
+    from mmresneskt.runtime.onnx.reader import Found
 
 RESULTS = "predictions.json"
 
 
+class _Model(Protocol):
+    dataset_meta: dict
+
+    def read(self, number: int, path: Path) -> tuple[np.ndarray, object]:
+        """An image (H, W, 3), RGB, and what :meth:`find` takes of it."""
+
+    def find(self, inputs: list) -> list[Found]:
+        """The boxes of each image, in its own pixels, the most certain first.
+
+        Of a classifier one box, the whole image.
+        """
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_trained_arguments(parser, "predictions")
+    parser.add_argument(
+        "--model",
+        metavar="FILE",
+        help="an ONNX file of mmresneskt export, in place of a work folder, --config and "
+        "--checkpoint",
+    )
     parser.add_argument("--batch-size", type=positive, default=1, help="default: %(default)s")
     parser.add_argument(
         "--score-thr",
@@ -44,40 +65,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def needs_libraries(args: argparse.Namespace) -> bool:
+    """Whether torch and the MM libraries are imported first."""
+    return args.model is None
+
+
 def run(args: argparse.Namespace) -> None:
     """Predict, draw, and write the results.
 
     Raises:
         UserError: there is an image that cannot be used (the others are done), the config, the
-            checkpoint or the device is not as it should be, or the results cannot be written.
+            checkpoint, the model or the device is not as it should be, or the results cannot be
+            written.
     """
-    from mmengine import ProgressBar
-
     from mmresneskt.runtime.images import find_images, picture_files, report_skipped
 
-    from .config import use_work_folder
-    from .trained import Trained
+    if args.model is None:
+        from .config import use_work_folder
 
-    use_work_folder(args)
+        use_work_folder(args)
+    else:
+        _check_alone(args)
     images = find_images(args.images)
     folder = Path(args.out)
     pictures = picture_files(images, folder)
-    trained = Trained(args)
+    model: _Model = _FromCheckpoint(args) if args.model is None else _FromOnnx(args.model)
     results: list[dict] = []
     skipped: dict[Path, str] = {}
     done = 0
-    bar = ProgressBar(len(images), file=sys.stdout)
     try:
         for start in range(0, len(images), args.batch_size):
             numbers = range(start, min(start + args.batch_size, len(images)))
-            batch = {n: _read(trained, n, images[n], skipped) for n in numbers}
+            batch = {n: _read(model, n, images[n], skipped) for n in numbers}
             whole = {number: read for number, read in batch.items() if read}
-            found = _detect(trained, [data for _, data in whole.values()]) if whole else []
+            found = model.find([data for _, data in whole.values()]) if whole else []
             for (number, (image, _)), boxes in zip(whole.items(), found):
-                results += _entries(number, images[number], boxes, trained.dataset_meta)
-                _draw(pictures[number], image, boxes[boxes.scores >= args.score_thr], trained)
+                results += _entries(number, images[number], boxes, model.dataset_meta)
+                sure = boxes[1] >= args.score_thr
+                _draw(pictures[number], image, tuple(x[sure] for x in boxes), model.dataset_meta)
                 done += 1
-            bar.update(len(numbers))
+            print(f"\r{numbers.stop}/{len(images)} images", end="", flush=True)
         print()
     finally:  # whatever ends the run, what is done is kept
         if done:
@@ -90,14 +117,64 @@ def run(args: argparse.Namespace) -> None:
     report_skipped(skipped, len(images))
 
 
-def _read(
-    trained: Trained, number: int, image: Path, skipped: dict[Path, str]
-) -> tuple[np.ndarray, dict] | None:
-    """An image (H, W, 3), BGR, and what the pipeline makes of it; or why not, in ``skipped``."""
-    from mmresneskt.runtime.decoding import read_image
+def _check_alone(args: argparse.Namespace) -> None:
+    for name in ("config", "checkpoint", "backbone", "cfg_options", "device"):
+        if getattr(args, name) is not None:
+            raise UserError(
+                f"--{name.replace('_', '-')} does not go with --model, which has its own"
+            )
 
+
+class _FromOnnx:
+    def __init__(self, file: str) -> None:
+        from mmresneskt.runtime.onnx.reader import OnnxModel
+
+        self._model = OnnxModel(file)
+        self.dataset_meta = self._model.dataset_meta
+
+    def read(self, number: int, path: Path) -> tuple[np.ndarray, object]:
+        from mmresneskt.runtime.decoding import read_rgb
+
+        image = read_rgb(path)
+        return image, image
+
+    def find(self, inputs: list) -> list[Found]:
+        return [self._model(image) for image in inputs]
+
+
+class _FromCheckpoint:
+    def __init__(self, args: argparse.Namespace) -> None:
+        from .trained import Trained
+
+        self._trained = Trained(args)
+        self.dataset_meta = self._trained.dataset_meta
+
+    def read(self, number: int, path: Path) -> tuple[np.ndarray, object]:
+        from mmresneskt.runtime.decoding import read_image
+
+        image = read_image(path)[..., ::-1]
+        return image, self._trained.pipeline(dict(img_path=str(path), img_id=number))
+
+    def find(self, inputs: list) -> list[Found]:
+        import torch
+        from mmengine.dataset import pseudo_collate
+
+        model = self._trained.model
+        with torch.no_grad():
+            samples = model.test_step(pseudo_collate(inputs))
+        samples = [sample if "pred_score" not in sample else _as_box(sample) for sample in samples]
+        if any("bboxes" not in sample.get("pred_instances", ()) for sample in samples):
+            raise UserError(f"{type(model).__name__} gives no boxes")
+        found = [sample.pred_instances.cpu().numpy() for sample in samples]
+        return [(boxes.bboxes, boxes.scores, boxes.labels) for boxes in found]
+
+
+def _read(
+    model: _Model, number: int, image: Path, skipped: dict[Path, str]
+) -> tuple[np.ndarray, object] | None:
+    """What the model reads of an image; or why not, in ``skipped``."""
     try:
-        return read_image(image), trained.pipeline(dict(img_path=str(image), img_id=number))
+        return model.read(number, image)
     except Exception as error:  # of a decoder, of a transform that an odd size is too much for
         skipped[image] = explain(error)
         return None
@@ -112,30 +189,15 @@ def _write(file: Path, results: list[dict]) -> None:
         raise UserError(f"--out: {error}") from error
 
 
-def _draw(file: Path, image: np.ndarray, boxes: InstanceData, trained: Trained) -> None:
-    """Write a picture of an image (H, W, 3), BGR, with its boxes."""
+def _draw(file: Path, image: np.ndarray, boxes: tuple[np.ndarray, ...], meta: dict) -> None:
+    """Write a picture of an image (H, W, 3), RGB, with its boxes."""
     from mmresneskt.runtime.images import write_picture
     from mmresneskt.runtime.pictures.boxes import draw_boxes
 
-    names = [_name(label, trained.dataset_meta) for label in boxes.labels.tolist()]
-    texts = [f"{name} {score:.2f}" for name, score in zip(names, boxes.scores.tolist())]
-    write_picture(file, draw_boxes(image[..., ::-1], boxes.bboxes, boxes.labels, texts))
-
-
-def _detect(trained: Trained, data: list[dict]) -> list[InstanceData]:
-    """The boxes of each image, in its own pixels, the most certain first.
-
-    Of a classifier one box, the whole image.
-    """
-    import torch
-    from mmengine.dataset import pseudo_collate
-
-    with torch.no_grad():
-        samples = trained.model.test_step(pseudo_collate(data))
-    samples = [sample if "pred_score" not in sample else _as_box(sample) for sample in samples]
-    if any("bboxes" not in sample.get("pred_instances", ()) for sample in samples):
-        raise UserError(f"{type(trained.model).__name__} gives no boxes")
-    return [sample.pred_instances.cpu() for sample in samples]
+    sides, scores, labels = boxes
+    names = [_name(label, meta) for label in labels.tolist()]
+    texts = [f"{name} {score:.2f}" for name, score in zip(names, scores.tolist())]
+    write_picture(file, draw_boxes(image, sides, labels, texts))
 
 
 def _as_box(sample: BaseDataElement) -> BaseDataElement:
@@ -149,9 +211,10 @@ def _as_box(sample: BaseDataElement) -> BaseDataElement:
     return BaseDataElement(pred_instances=box)
 
 
-def _entries(number: int, image: Path, boxes: InstanceData, meta: dict) -> list[dict]:
+def _entries(number: int, image: Path, boxes: Found, meta: dict) -> list[dict]:
+    sides, scores, labels = (x.tolist() for x in boxes)
     ids = meta.get("cat_ids")
-    most = max(boxes.labels.tolist(), default=0)
+    most = max(labels, default=0)
     if ids and most >= len(ids):
         raise UserError(f"the metainfo has {len(ids)} cat_ids, and the model finds class {most}")
     return [
@@ -162,9 +225,7 @@ def _entries(number: int, image: Path, boxes: InstanceData, meta: dict) -> list[
             score=score,
             file_name=str(image),
         )
-        for (left, top, right, bottom), label, score in zip(
-            boxes.bboxes.tolist(), boxes.labels.tolist(), boxes.scores.tolist()
-        )
+        for (left, top, right, bottom), label, score in zip(sides, labels, scores)
     ]
 
 

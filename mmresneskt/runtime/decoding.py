@@ -11,14 +11,15 @@ import os
 import stat
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
-import mmcv
 import numpy as np
-from mmengine.fileio import BaseStorageBackend, LocalBackend
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, ImageOps
 
 from .limits import MAX_BYTES, MAX_PIXELS
+
+if TYPE_CHECKING:
+    from mmengine.fileio import BaseStorageBackend
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 """What is decoded, whatever a file's name says, in Pillow's names."""
@@ -75,6 +76,8 @@ def read_stored(storage: BaseStorageBackend, path: str) -> bytes:
         CorruptImage: see :func:`read_file`, of a local file.
         OSError: it cannot be read.
     """
+    from mmengine.fileio import LocalBackend  # read_rgb needs Pillow alone
+
     local = type(storage).get is LocalBackend.get
     return read_file(path) if local else storage.get(path)
 
@@ -117,6 +120,9 @@ def decode_image(data: bytes, flag: str = "color", backend: str | None = None) -
     Raises:
         CorruptImage: see :func:`check_image`, or the decoder fails.
     """
+    import cv2
+    import mmcv
+
     check_image(data)
     try:
         image = mmcv.imfrombytes(data, flag=flag, backend=backend)
@@ -131,6 +137,8 @@ def brightest_of_16_bits(data: bytes) -> int | None:
     """The highest value in an image that passes :func:`decode_image`; None where it has 8 bits."""
     if not data.startswith((b"\x89PNG", b"II", b"MM", b"P")):
         return None
+    import cv2
+
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16:
         return None
@@ -148,6 +156,25 @@ def read_image(path: str | Path) -> np.ndarray:
     """
     try:
         return decode_image(read_file(path))
+    except OSError as error:
+        raise CorruptImage(error.strerror or str(error)) from error
+
+
+def read_rgb(path: str | Path) -> np.ndarray:
+    """The same image (H, W, 3), RGB, without OpenCV: of a JPEG in CMYK the colours differ a little.
+
+    Raises:
+        CorruptImage: it cannot be read, or see :func:`read_file` and :func:`check_image`.
+    """
+    try:
+        data = read_file(path)
+        check_image(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large images and odd metadata
+            image = ImageOps.exif_transpose(_open(data))
+            if image.mode.startswith("I"):  # of 16 bits
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            return np.array(image.convert("RGB"))
     except OSError as error:
         raise CorruptImage(error.strerror or str(error)) from error
 

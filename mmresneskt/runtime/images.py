@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import io
 import itertools
 import os
 import sys
@@ -10,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
+from PIL import Image
 
 from .errors import UserError, printable
 from .files import write_whole
@@ -93,9 +94,11 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+    file = io.BytesIO()
+    kind = Image.registered_extensions()[path.suffix.lower()]
+    Image.fromarray(picture).save(file, kind, quality=95)
     try:
-        write_whole(path, data.tobytes())
+        write_whole(path, file.getvalue())
     except OSError as error:
         raise UserError(f"--out: {error}") from error
 

@@ -10,10 +10,10 @@ from torch import nn
 import mmresneskt
 from mmresneskt import ResNeSkt
 from mmresneskt.cli import call
-from mmresneskt.network.onnx_export import compare, export
 from mmresneskt.runtime.building import build
 from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.onnx.features import compare, export
 from tests.support.helpers import ROOT, randomize, run_tool
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -60,7 +60,7 @@ def test_a_backbone_in_onnx_gives_the_same_maps(arguments):
 
 def test_of_a_detector_its_backbone_is_exported(tmp_path, capsys):
     pytest.importorskip("mmdet")
-    options = ("--shape", "64", "64", "--cfg-options", "model.backbone.depth=14")
+    options = ("--backbone-only", "--cfg-options", "model.backbone.depth=14")
     call("export", [DETECTOR, "--out", str(tmp_path / "b.onnx"), *options])
     said = capsys.readouterr().out
     assert "of FasterRCNN its backbone is exported, ResNeSkt" in said
@@ -81,7 +81,7 @@ def test_a_trained_classifier_keeps_its_weights_classes_and_normalisation(tmp_pa
     meta = dict(dataset_meta=dict(classes=tuple("abcdefghij")))
     torch.save(dict(state_dict=model.state_dict(), meta=meta), tmp_path / "w.pth")
     out = tmp_path / "new" / "c.onnx"
-    arguments = ("--checkpoint", str(tmp_path / "w.pth"), "--shape", "32", "48", "--opset", "18")
+    arguments = ("--checkpoint", str(tmp_path / "w.pth"), "--backbone-only", "--opset", "18")
     call("export", [CLASSIFIER, *arguments, "--out", str(out)])
     x = torch.randn(5, 3, 51, 40)
     with torch.no_grad():

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib.font_manager import findfont
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+_COLORS = (
+    *("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd"),
+    *("#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"),
+)
+"""Of Tableau, ten kinds that are told apart well."""
 _SMALLEST = 480  # pixels of the long side: under it there is no room for names
 _Rectangle = tuple[float, float, float, float]
 
 
 def draw_boxes(
     image: np.ndarray,
-    boxes: Sequence[Sequence[float]],
-    labels: Sequence[int],
+    boxes: np.ndarray | Sequence[Sequence[float]],
+    labels: np.ndarray | Sequence[int],
     texts: Sequence[str],
 ) -> np.ndarray:
     """The image with its boxes, a colour for each class.
@@ -39,7 +44,7 @@ def draw_boxes(
     picture = Image.fromarray(np.ascontiguousarray(image)).resize((width, height))
     draw = ImageDraw.Draw(picture)
     line = max(2, round(max(height, width) / 400))
-    font = ImageFont.truetype(findfont("DejaVu Sans"), max(11, round(max(height, width) / 55)))
+    font = _font(max(11, round(max(height, width) / 55)))
     placed: list[_Rectangle] = []
     scaled = [tuple(factor * float(value) for value in box) for box in boxes]
     for box, label in zip(scaled, labels):
@@ -54,9 +59,20 @@ def draw_boxes(
     return np.asarray(picture)
 
 
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Matplotlib's, which has most alphabets; Pillow's own where there is no Matplotlib.
+
+    Matplotlib itself would take as long to load as everything else that draws.
+    """
+    found = find_spec("matplotlib")
+    if found is None or found.origin is None:
+        return ImageFont.load_default(size)
+    folder = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
+    return ImageFont.truetype(str(folder / "DejaVuSans.ttf"), size)
+
+
 def _color(label: int) -> tuple[int, ...]:
-    palette = matplotlib.colormaps["tab10"]
-    return tuple(round(255 * value) for value in palette(label % palette.N)[:3])
+    return ImageColor.getrgb(_COLORS[label % len(_COLORS)])
 
 
 def _place(

@@ -1,0 +1,32 @@
+"""What an ONNX file says of itself, as texts by their names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+WHOLE = {"preprocess": "in the graph"}
+"""Of a file that takes images as they are."""
+
+
+def properties_of(cfg: Config, meta: dict, checkpoint: str | None) -> dict[str, str]:
+    """How images are normalised, the classes, and the weights' hash.
+
+    Args:
+        meta: of the checkpoint's data.
+        checkpoint: its file, or a URL, of which there is no hash.
+    """
+    preprocessor = cfg.model.get("data_preprocessor") or {}
+    found = {key: preprocessor[key] for key in ("mean", "std") if preprocessor.get(key)}
+    rgb = preprocessor.get("to_rgb") or preprocessor.get("bgr_to_rgb")
+    found |= dict(task="features", channels="RGB" if rgb else "BGR")
+    found |= {key: list(meta[key]) for key in ("classes", "cat_ids") if meta.get(key)}
+    if checkpoint and Path(checkpoint).is_file():
+        digest = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
+        found |= dict(checkpoint=Path(checkpoint).name, checkpoint_sha256=digest)
+    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in found.items()}

@@ -1,0 +1,70 @@
+"""A whole model in an ONNX file: what it finds in an image, by NumPy and ONNX Runtime alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import UserError, explain
+from .properties import WHOLE
+
+_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+
+Found = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Boxes (K, 4), left, top, right, bottom in pixels, scores (K,) and labels (K,)."""
+
+
+class OnnxModel:
+    """A detector or a classifier that ``mmresneskt export`` has written, with its preprocessing.
+
+    Attributes:
+        dataset_meta: ``classes``, and ``cat_ids`` where the training had them.
+
+    Raises:
+        UserError: the file is not there, is another kind of file, or onnxruntime is missing.
+    """
+
+    def __init__(self, file: str) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise UserError(f"{error}: pip install onnxruntime") from error
+        if not Path(file).is_file():
+            raise UserError(f"--model {file} does not exist")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # an error is raised as well
+        there = onnxruntime.get_available_providers()
+        try:
+            self._session = onnxruntime.InferenceSession(
+                file, options, providers=[name for name in _PROVIDERS if name in there]
+            )
+            known = self._session.get_modelmeta().custom_metadata_map
+        except Exception as error:  # its exceptions have no common class
+            raise UserError(f"--model {file}: {explain(error)}") from error
+        self._task = known.get("task")
+        if not WHOLE.items() <= known.items():
+            raise UserError(
+                f"--model {file} takes no image as it is: it needs one that mmresneskt export has "
+                f"written, without --backbone-only and --no-preprocess"
+            )
+        self.dataset_meta = {k: json.loads(known[k]) for k in ("classes", "cat_ids") if k in known}
+
+    def __call__(self, image: np.ndarray) -> Found:
+        """What is in an image (H, W, 3), RGB, uint8; of a classifier one box, the whole image.
+
+        Raises:
+            UserError: ONNX Runtime cannot run it, above all where the file is for another size.
+        """
+        name = self._session.get_inputs()[0].name
+        try:
+            found = self._session.run(None, {name: np.ascontiguousarray(image)})
+        except Exception as error:
+            raise UserError(f"ONNX Runtime: {explain(error)}") from error
+        if self._task == "detection":
+            return found[0], found[1], found[2]
+        height, width = image.shape[:2]
+        probabilities = found[0][0]
+        label = probabilities.argmax(keepdims=True)
+        return np.array([[0, 0, width, height]], np.float32), probabilities[label], label
