@@ -15,7 +15,10 @@ from types import ModuleType
 
 from torch.torch_version import TorchVersion
 
-OLDEST = {"mmengine": "0.8.0", "mmcv": "2.0.0", "mmdet": "3.0.0", "mmpretrain": "1.0.0"}
+OLDEST = {
+    **{"mmengine": "0.8.0", "mmcv": "2.0.0", "mmdet": "3.0.0", "mmpretrain": "1.0.0"},
+    "timm": "1.0.0",
+}
 _DISTRIBUTION = {"mmcv": "mmcv-lite"}
 
 
