@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmresneskt.runtime.building import quiet
+from mmresneskt.runtime.environment import require
 
 HUB = "timm://"
 """Before a network's name: the weights that timm publishes for it."""
@@ -123,7 +125,7 @@ class TimmFeatures(BaseModule):
     def _set_gradients(self, frozen_stages: int) -> tuple[str, ...]:
         """Freeze parameters, and return the modules of which all are, for ``frozen_stages``."""
         used = self._needed_for(self.out_indices)
-        coarsest = 2 ** (frozen_stages + 1)
+        coarsest = 2 ** (frozen_stages + 1) if frozen_stages >= 0 else 0
         frozen = self._needed_for([i for i, s in enumerate(self.strides) if s <= coarsest])
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad_(name in used - frozen)
@@ -173,7 +175,7 @@ class TimmPretrained:
 
     Raises:
         OSError: they cannot be read or downloaded.
-        ValueError: they leave weights of the network unfilled.
+        ValueError: they do not fit the network, or leave weights of it unfilled.
     """
 
     def __init__(self, checkpoint: str) -> None:
@@ -188,18 +190,19 @@ class TimmPretrained:
         print_log(f"{self.checkpoint}: loaded into {module.model_name}", logger="current")
 
     def _from_elsewhere(self, module: TimmFeatures) -> nn.Module:
-        key = "url" if re.match(r"https?://", self.checkpoint) else "file"
-        overlay = {"url": None, "file": None, "hf_hub_id": None, key: self.checkpoint}
+        given = CheckpointLoader.load_checkpoint(self.checkpoint, map_location="cpu")
+        state = timm_library().models.clean_state_dict(
+            given.get("state_dict", given.get("model", given))
+        )
         networks = []
-        for arguments in ({}, dict(pretrained=True, pretrained_cfg_overlay=overlay)):
-            with torch.random.fork_rng(devices=[]):
+        for arguments in ({}, dict(pretrained=True, pretrained_cfg_overlay=dict(state_dict=state))):
+            with quiet(), torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 try:
                     networks.append(module.create(**arguments))
-                except Exception as error:  # of a file, anything
-                    raise OSError(
-                        f"{self.checkpoint} cannot be loaded into timm's {module.model_name}: "
-                        f"{error}"
+                except Exception as error:  # of weights of another network, anything
+                    raise ValueError(
+                        f"{self.checkpoint} does not fit timm's {module.model_name}: {error}"
                     ) from error
         # timm passes over what a file lacks: it has stayed as random as without the file
         random, loaded = (dict(network.named_parameters()) for network in networks)
@@ -235,8 +238,6 @@ def timm_library() -> Any:
     Raises:
         ImportError: it is not installed; says the command.
     """
-    from mmresneskt.runtime.environment import require
-
     require("timm")
     import timm
 

@@ -15,6 +15,11 @@ def split_name(text: str) -> tuple[str, str]:
     return scheme + name, weights
 
 
+def name_for_folder(text: str) -> str:
+    """Of ``NAME[:WEIGHTS]`` the name, as part of a folder's name."""
+    return split_name(text)[0].replace(":", "_")
+
+
 def find_backbone(name: str) -> Backbone:
     """A backbone by its name, one of :data:`BACKBONES` or ``timm:NAME``.
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import nn
 
 from mmresneskt.network.timm_features import HUB, TimmFeatures, timm_library
 from mmresneskt.runtime.building import quiet
 from mmresneskt.runtime.config.maps import Map
-from mmresneskt.runtime.errors import did_you_mean
+from mmresneskt.runtime.errors import did_you_mean, explain
 
 from .backbones import Backbone
 
@@ -25,7 +26,6 @@ _ANY_SIZE: tuple[dict, ...] = (
     dict(strict_img_size=False),
 )
 """What networks of timm take that are else built for images of one size."""
-_SIZES = ((256, 352), (133, 201))
 
 
 def timm_backbone(name: str) -> Backbone:
@@ -71,32 +71,40 @@ def timm_backbone(name: str) -> Backbone:
     )
 
 
+def plain_network(name: str) -> nn.Module:
+    """The network as timm builds it for feature extraction, on meta.
+
+    Raises:
+        ValueError: it is none that puts out maps.
+    """
+    with quiet(), torch.device("meta"):
+        try:
+            return timm_library().create_model(name, features_only=True)
+        except Exception as error:  # whatever a network without features raises
+            raise ValueError(f"timm's {name} puts out no maps (features_only): {error}") from error
+
+
 def probe(name: str) -> TimmFeatures:
     """The network with all its levels, on meta, set up for images of any size.
 
     Raises:
         ValueError: it puts out no maps, or none of images of any size.
     """
-    with quiet(), torch.device("meta"):
-        create = timm_library().create_model
+    plain = plain_network(name)
+    side = max(plain.pretrained_cfg["input_size"])
+    levels = tuple(range(len(plain.feature_info)))
+    why = ""
+    for arguments, divisor in _ways(plain.feature_info[-1]["reduction"], side):
         try:
-            plain = create(name, features_only=True)
-        except Exception as error:  # whatever a network without features raises
-            raise ValueError(f"timm's {name} puts out no maps (features_only): {error}") from error
-        side = max(plain.pretrained_cfg.get("input_size") or (3, 224, 224))
-        levels = tuple(range(len(plain.feature_info.info)))
-        why = ""
-        for arguments, divisor in _ways(plain.feature_info[-1]["reduction"], side):
-            try:
-                network = TimmFeatures(
-                    name, levels, size_divisor=divisor, model_args=arguments
-                )
-                _run(network)
-                return network
-            except Exception as error:  # of a network that takes no other size, anything
-                why = why or str(error)
+            with quiet(), torch.device("meta"):
+                network = TimmFeatures(name, levels, size_divisor=divisor, model_args=arguments)
+                _run(network, [(133, 201), (2 * side, 3 * side)])
+            return network
+        except Exception as error:  # of a network that takes no other size, anything
+            why = why or explain(error)
     raise ValueError(
-        f"timm's {name} takes images of {side}x{side} alone, and a detector's have any size ({why})"
+        f"timm's {name} cannot be set up for images of any size, as a detector's are; it is made for "
+        f"{side}x{side} ({why})"
     )
 
 
@@ -106,10 +114,10 @@ def _ways(coarsest: int, side: int) -> Iterator[tuple[dict, int]]:
             yield arguments, divisor
 
 
-def _run(network: TimmFeatures) -> None:
+def _run(network: TimmFeatures, sizes: list[tuple[int, int]]) -> None:
     """Raises: what the network does, and ValueError where maps are not at their strides."""
     network.eval()
-    for size in _SIZES:
+    for size in sizes:
         maps = network(torch.empty(1, 3, *size))
         for found, stride, channels in zip(maps, network.strides, network.channels):
             off = [abs(n - side / stride) for n, side in zip(found.shape[-2:], size)]
