@@ -36,7 +36,7 @@ class TimmFeatures(BaseModule):
         out_indices: of the network's maps (``feature_info``), those that ``forward`` returns.
         frozen_stages: -1 freezes nothing, 0 what the map of stride 2 depends on, k what that of
             stride ``2**(k+1)`` does, as stages are counted in a ResNet. Where there is no such
-            map, it is the next finer one.
+            map, it is the next finer one. Of branches beside each other, as in HRNet, nothing.
         norm_eval: keep every batch norm in eval mode.
         with_cp: timm's gradient checkpointing.
         in_channels: channels of the image.
@@ -72,14 +72,14 @@ class TimmFeatures(BaseModule):
         info = self.network.feature_info
         self.strides, self.channels = info.reduction(), info.channels()
         self._channels_last = str(getattr(self.network, "output_fmt", "")).endswith("NHWC")
-        if with_cp:  # not every wrapper of timm passes it on
-            getattr(self.network, "model", self.network).set_grad_checkpointing(True)
         self._frozen: tuple[str, ...] = ()
         self._frozen = self._set_gradients(frozen_stages)
+        if with_cp:  # not every wrapper of timm passes it on
+            getattr(self.network, "model", self.network).set_grad_checkpointing(True)
         self.train()
 
-    def create(self, **weights: Any) -> nn.Module:
-        """The bare network; its maps are all of its levels up to the last of ``out_indices``.
+    def create(self, **weights: Any) -> Any:
+        """The bare network; its maps are its levels up to the last of ``out_indices``.
 
         Args:
             weights: arguments of ``timm.create_model`` that say which to load.
@@ -126,9 +126,14 @@ class TimmFeatures(BaseModule):
         """Freeze parameters, and return the modules of which all are, for ``frozen_stages``."""
         used = self._needed_for(self.out_indices)
         coarsest = 2 ** (frozen_stages + 1) if frozen_stages >= 0 else 0
-        frozen = self._needed_for([i for i, s in enumerate(self.strides) if s <= coarsest])
+        finer = [index for index, stride in enumerate(self.strides) if stride <= coarsest]
+        frozen = self._needed_for(finer)
+        following = range(len(finer), len(self.strides))[:1]
+        if frozen and following and not frozen <= self._needed_for(following):
+            frozen = set()  # branches: all of them come from nearly the whole network
         for name, parameter in self.network.named_parameters():
-            parameter.requires_grad_(name in used - frozen)
+            if name not in used - frozen:  # timm fixes some itself
+                parameter.requires_grad_(False)
         return tuple(
             prefix
             for prefix, module in self.network.named_modules()

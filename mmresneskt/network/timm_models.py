@@ -91,8 +91,10 @@ class ResNeSktForTimm(ResNeSkt):
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         self.num_classes = num_classes
+        if global_pool is None:
+            global_pool = self.global_pool.pool_type
         self.global_pool, self.fc = create_classifier(
-            self.num_features, num_classes, pool_type=global_pool or self.global_pool.pool_type
+            self.num_features, num_classes, pool_type=global_pool
         )
 
     def group_matcher(self, coarse: bool = False) -> dict[str, str]:

@@ -30,7 +30,7 @@ def find_backbone(name: str) -> Backbone:
         return timm_backbone(name.removeprefix(TIMM))
     if name not in BACKBONES:
         raise ValueError(
-            f"there is no backbone {name!r}.{did_you_mean(name, BACKBONES)} Known: {', '.join(BACKBONES)}, and {TIMM}NAME "
-            f"for those of timm"
+            f"there is no backbone {name!r}.{did_you_mean(name, BACKBONES)} Known: "
+            f"{', '.join(BACKBONES)}, and {TIMM}NAME for those of timm"
         )
     return BACKBONES[name]

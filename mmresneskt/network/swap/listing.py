@@ -13,8 +13,8 @@ from mmresneskt.runtime.building import build_model, find_class
 from mmresneskt.runtime.environment import configs_of
 from mmresneskt.runtime.errors import printable
 
-from .backbones import BACKBONES
 from ..timm_features import timm_library
+from .backbones import BACKBONES
 from .timm_backbones import TIMM, plain_network
 
 HEADER = ("name", "parameters (M)", "operations (G)", "of an image of", "strides of its maps")
@@ -37,12 +37,13 @@ def rows(pattern: str = "*", timm: bool = False) -> tuple[list[list[object]], in
     Raises:
         ImportError: timm's are asked for, and it is not installed.
     """
-    timm = timm or pattern.startswith(TIMM)
-    pattern = pattern if set(pattern) & set("*?[") else f"*{pattern.removeprefix(TIMM)}*"
-    found = [[name, *_own(name)] for name in BACKBONES if fnmatchcase(name, pattern)]
-    if not timm:
-        return found, 0
+    only_timm = pattern.startswith(TIMM)
     pattern = pattern.removeprefix(TIMM)
+    pattern = pattern if set(pattern) & set("*?[") else f"*{pattern}*"
+    own = () if only_timm else BACKBONES
+    found = [[name, *_own(name)] for name in own if fnmatchcase(name, pattern)]
+    if not (timm or only_timm):
+        return found, 0
     names = timm_library().list_models(pattern)
     found += [[TIMM + name, *_of_timm(name)] for name in names[:_MOST]]
     found += [[TIMM + name, "", "", "", ""] for name in names[_MOST:]]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import nn
 
 from mmresneskt.network.timm_features import HUB, TimmFeatures, timm_library
 from mmresneskt.runtime.building import quiet
@@ -71,7 +70,7 @@ def timm_backbone(name: str) -> Backbone:
     )
 
 
-def plain_network(name: str) -> nn.Module:
+def plain_network(name: str) -> Any:
     """The network as timm builds it for feature extraction, on meta.
 
     Raises:
@@ -103,8 +102,8 @@ def probe(name: str) -> TimmFeatures:
         except Exception as error:  # of a network that takes no other size, anything
             why = why or explain(error)
     raise ValueError(
-        f"timm's {name} cannot be set up for images of any size, as a detector's are; it is made for "
-        f"{side}x{side} ({why})"
+        f"timm's {name} cannot be set up for images of any size, as a detector's are; it is made "
+        f"for {side}x{side} ({why})"
     )
 
 

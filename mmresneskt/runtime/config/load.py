@@ -58,9 +58,7 @@ def load_config(
     return cfg
 
 
-def default_work_dir(
-    cfg: Config, filename: str, given: str | None, backbone: str = ""
-) -> str:
+def default_work_dir(cfg: Config, filename: str, given: str | None, backbone: str = "") -> str:
     """MM's rule: the command line, else the config, else ./work_dirs/<config's name>.
 
     A swapped backbone is part of the name: its run must not go on where another's ended.
