@@ -96,8 +96,18 @@ class TimmFeatures(BaseModule):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Image (N, in_channels, H, W) -> (N, channels[i], H/strides[i], W/strides[i]) for each
         i of ``out_indices``, rounded as the network does."""
-        levels = self._levels(x)
-        return tuple(levels[index] for index in self.out_indices)
+        height, width = x.shape[-2:]
+        x = F.pad(x, (0, -width % self.size_divisor, 0, -height % self.size_divisor))
+        levels = self.network(x)
+        maps = []
+        for index in self.out_indices:
+            level, stride = levels[index], self.strides[index]
+            if self._channels_last:
+                level = level.permute(0, 3, 1, 2).contiguous()
+            if self.size_divisor > 1:
+                level = level[..., : -(-height // stride), : -(-width // stride)]
+            maps.append(level)
+        return tuple(maps)
 
     def train(self, mode: bool = True) -> TimmFeatures:
         """Set the mode, keep frozen parts (and with ``norm_eval`` batch norms) in eval."""
@@ -108,19 +118,6 @@ class TimmFeatures(BaseModule):
         for name in self._frozen:
             self.network.get_submodule(name).eval()
         return self
-
-    def _levels(self, x: Tensor) -> list[Tensor]:
-        height, width = x.shape[-2:]
-        x = F.pad(x, (0, -width % self.size_divisor, 0, -height % self.size_divisor))
-        levels = self.network(x)
-        if self._channels_last:
-            levels = [level.permute(0, 3, 1, 2).contiguous() for level in levels]
-        if self.size_divisor == 1:
-            return levels
-        return [
-            level[..., : -(-height // stride), : -(-width // stride)]
-            for level, stride in zip(levels, self.strides)
-        ]
 
     def _set_gradients(self, frozen_stages: int) -> tuple[str, ...]:
         """Freeze parameters, and return the modules of which all are, for ``frozen_stages``."""
@@ -143,30 +140,19 @@ class TimmFeatures(BaseModule):
 
     def _needed_for(self, indices: Sequence[int]) -> set[str]:
         """Parameters that these levels depend on, as autograd has it; on meta, so for nothing."""
-        tensors = [*self.named_parameters(), *self.named_buffers()]
+        network = self.network.eval()  # the statistics of its batch norms stay
+        tensors = [*network.named_parameters(), *network.named_buffers()]
         state = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
-        parameters = {name: state[name].requires_grad_() for name, _ in self.named_parameters()}
-        image = torch.empty(1, self.in_channels, _SIDE, _SIDE, device="meta")
-        self.eval()  # the statistics of its batch norms stay
+        parameters = {name: state[name].requires_grad_() for name, _ in network.named_parameters()}
+        side = -(-_SIDE // self.size_divisor) * self.size_divisor
+        image = torch.empty(1, self.in_channels, side, side, device="meta")
         with torch.enable_grad():
-            levels = functional_call(_Levels(self), {f"of.{k}": v for k, v in state.items()}, image)
+            levels = functional_call(network, state, image)
         chosen = sum((levels[index].sum() for index in indices), torch.zeros((), device="meta"))
         if not chosen.requires_grad:
             return set()
         grads = torch.autograd.grad(chosen, [*parameters.values()], allow_unused=True)
-        names = (name for name, grad in zip(parameters, grads) if grad is not None)
-        return {name.removeprefix("network.") for name in names}
-
-
-class _Levels(nn.Module):
-    """All levels of a network as its own ``forward``, for ``functional_call``."""
-
-    def __init__(self, of: TimmFeatures) -> None:
-        super().__init__()
-        self.of = of
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        return self.of._levels(x)
+        return {name for name, grad in zip(parameters, grads) if grad is not None}
 
 
 @WEIGHT_INITIALIZERS.register_module(name="TimmPretrained", force=True)

@@ -11,6 +11,7 @@ from mmresneskt.runtime.building import build
 from mmresneskt.runtime.config.load import load_config
 
 RETINANET = "mmdet::retinanet/retinanet_r50_fpn_1x_coco.py"
+MASK_RCNN = "mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py"
 DC5 = "mmdet::faster_rcnn/faster-rcnn_r50-caffe-dc5_1x_coco.py"
 CLASSIFIER = "mmpretrain::resnet/resnet50_8xb32_in1k.py"
 
@@ -23,15 +24,29 @@ def test_what_a_swap_sets():
         model_name="swin_tiny_patch4_window7_224",
         model_args=dict(strict_img_size=False, always_partition=True),
         size_divisor=32,
-        out_indices=(0, 1, 2, 3),
+        out_indices=(1, 2, 3),  # the neck passes over the first
         frozen_stages=1,
         norm_eval=True,
         init_cfg=dict(type="TimmPretrained", checkpoint="timm://swin_tiny_patch4_window7_224"),
     )
-    assert swapped.model.neck.in_channels == [96, 192, 384, 768]
+    assert swapped.model.neck == dict(
+        type="FPN",
+        in_channels=[192, 384, 768],
+        out_channels=256,
+        start_level=0,
+        add_extra_convs="on_input",
+        num_outs=5,
+    )
     assert swapped.model.data_preprocessor.mean == [123.675, 116.28, 103.53]
     assert swapped.model.data_preprocessor.std == [58.395, 57.12, 57.375]
     assert swapped.custom_imports.imports == ["mmresneskt"]
+
+
+def test_a_necks_last_map_moves_with_its_first():
+    cfg = load_config(RETINANET)
+    cfg.model.neck.update(end_level=2, num_outs=2)
+    neck = swap_backbone(cfg, "timm:resnet18:none").model.neck
+    assert (neck.in_channels, neck.start_level, neck.end_level) == ([128, 256, 512], 0, 1)
 
 
 def test_normalisation_is_that_of_the_weights_tag():
@@ -52,7 +67,8 @@ def test_what_a_swap_sets_from_scratch_and_from_a_file():
 @pytest.mark.parametrize(
     ("config", "network", "indices", "channels"),
     [
-        (RETINANET, "resnet18", (1, 2, 3, 4), [64, 128, 256, 512]),
+        (RETINANET, "resnet18", (2, 3, 4), [128, 256, 512]),
+        (MASK_RCNN, "resnet18", (1, 2, 3, 4), [64, 128, 256, 512]),
         (
             "mmdet::yolo/yolov3_d53_8xb8-320-273e_coco.py",
             "convnext_atto",
@@ -91,7 +107,7 @@ def test_a_swapped_classifier_runs():
             "resneskt50",
             "no public weights of timm:resneskt50: give a FILE, or timm:resneskt50:none",
         ),
-        ("vit_tiny_patch16_224:none", r"strides \[4, 8, 16, 32\], and .*_224 has \[16\]"),
+        ("vit_tiny_patch16_224:none", r"strides \[8, 16, 32\], and .*_224 has \[16\]"),
         ("cait_xxs24_224:none", r"cannot be set up for images of any size.* 224x224 \("),
         ("inception_v3:none", "cannot be set up for images of any size"),
         ("selecsls42:none", "goes on to 64: its last stages would stay unused"),

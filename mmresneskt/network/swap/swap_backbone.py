@@ -13,7 +13,7 @@ from mmresneskt.runtime.config.keywords import some_keywords, value_of
 from mmresneskt.runtime.config.maps import Map, maps_of
 
 from .backbones import Backbone
-from .channels import set_channels
+from .channels import set_channels, start_at_first
 from .find import find_backbone, split_name
 from .optimizer import set_optimizer
 from .refusals import refuse
@@ -64,6 +64,7 @@ def swap_backbone(cfg: Config, name: str) -> Config:
     backbone = _settings(cfg, new, holder.backbone, old_class, weights)
     if new.maps:
         maps, indices = list(new.maps), None
+        before = before[start_at_first(holder) :]
     else:
         stages = tuple(range(backbone.get("num_stages", 4)))
         maps = maps_of(cfg, ConfigDict({**backbone, "out_indices": stages}))
