@@ -5,10 +5,12 @@ import timm
 import torch
 
 from mmresneskt import swap_backbone
+from mmresneskt.cli import call
 from mmresneskt.network.swap import listing, timm_backbones
 from mmresneskt.network.swap.find import name_for_folder, split_name
 from mmresneskt.runtime.building import build
 from mmresneskt.runtime.config.load import load_config
+from mmresneskt.runtime.errors import UserError
 
 RETINANET = "mmdet::retinanet/retinanet_r50_fpn_1x_coco.py"
 MASK_RCNN = "mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py"
@@ -124,9 +126,9 @@ def test_without_timm_the_command_that_installs_it_is_named(monkeypatch):
 
     monkeypatch.setattr(timm_backbones, "timm_library", missing)
     with pytest.raises(
-        ValueError, match=r"timm:resnet18: timm is not installed: pip install 'timm"
+        ValueError, match=r"timm:resnet19: timm is not installed: pip install 'timm"
     ):
-        swap_backbone(load_config(RETINANET), "timm:resnet18")
+        swap_backbone(load_config(RETINANET), "timm:resnet19")
 
 
 def test_a_name_and_its_weights_are_told_apart():
@@ -137,8 +139,18 @@ def test_a_name_and_its_weights_are_told_apart():
     assert name_for_folder("timm:resnet18:none") == "timm_resnet18"
 
 
+def test_the_command_prints_the_table(capsys):
+    call("backbones", ["resneskt50_author"])
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split()[:2] == ["name", "parameters"]
+    assert row.split()[:3] == ["resneskt50_author", "25.44", "4.33"]
+    with pytest.raises(UserError, match="no backbone matches timm:zzz"):
+        call("backbones", ["timm:zzz"])
+
+
 def test_the_listing_counts_what_matches_and_names_the_rest(monkeypatch):
     monkeypatch.setattr(listing, "_MOST", 1)
+    assert listing.rows("timm:resnet18.tv_in1k")[0][0][0] == "timm:resnet18.tv_in1k"
     (own,), without = listing.rows("resneskt50_*")
     assert own[0] == "resneskt50_author"
     assert without == 0

@@ -18,7 +18,7 @@ from .backbones import BACKBONES
 from .timm_backbones import TIMM, plain_network
 
 HEADER = ("name", "parameters (M)", "operations (G)", "of an image of", "strides of its maps")
-SIDE = 224
+_SIDE = 224
 _MOST = 40
 """Networks of timm that are built for one listing."""
 _LONGEST = 60
@@ -31,7 +31,8 @@ def rows(pattern: str = "*", timm: bool = False) -> tuple[list[list[object]], in
     Operations are multiply-accumulates for one image, of the size that the network is made for.
 
     Args:
-        pattern: with ``*`` and ``?``; without them, a part of the name.
+        pattern: with ``*`` and ``?``; without them, a part of the name. With a dot it is of names
+            with the tags of weights.
         timm: timm's networks too, as where the pattern starts with ``timm:``.
 
     Raises:
@@ -44,7 +45,7 @@ def rows(pattern: str = "*", timm: bool = False) -> tuple[list[list[object]], in
     found = [[name, *_own(name)] for name in own if fnmatchcase(name, pattern)]
     if not (timm or only_timm):
         return found, 0
-    names = timm_library().list_models(pattern)
+    names = timm_library().list_models(pattern, include_tags="." in pattern)
     found += [[TIMM + name, *_of_timm(name)] for name in names[:_MOST]]
     found += [[TIMM + name, "", "", "", ""] for name in names[_MOST:]]
     return found, len(names[_MOST:])
@@ -56,7 +57,7 @@ def _own(name: str) -> list[object]:
         cfg = Config(dict(default_scope=library, custom_imports=dict(imports=[*backbone.imports])))
         settings = ConfigDict(out_indices=(0, 1, 2, 3), **backbone.settings_in(library))
         if configs_of(library) is not None and find_class(cfg, settings.type) is not None:
-            return [*_counts(build_model(cfg, settings).to("meta"), SIDE), "4, 8, 16, 32"]
+            return [*_counts(build_model(cfg, settings).to("meta"), _SIDE), "4, 8, 16, 32"]
     return ["", "", "", "needs MMPretrain"]
 
 

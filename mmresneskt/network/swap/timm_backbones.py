@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,7 @@ _ANY_SIZE: tuple[dict, ...] = (
 """What networks of timm take that are else built for images of one size."""
 
 
+@functools.cache
 def timm_backbone(name: str) -> Backbone:
     """A network of timm, with all the maps that it can put out.
 
