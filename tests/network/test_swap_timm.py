@@ -122,7 +122,7 @@ def test_a_network_that_cannot_be_put_in_says_why(name, message):
 
 def test_without_timm_the_command_that_installs_it_is_named(monkeypatch):
     def missing():
-        raise ImportError("timm is not installed: pip install 'timm>=1.0.0'")
+        raise ImportError("timm is not installed: pip install 'timm>=1.0.23'")
 
     monkeypatch.setattr(timm_backbones, "timm_library", missing)
     with pytest.raises(

@@ -6,8 +6,8 @@ import sys
 import pytest
 import timm
 import torch
-from timm.models import save_for_hf
-from timm.optim import param_groups_layer_decay
+from timm.models._hub import save_for_hf
+from timm.optim.optim_factory import param_groups_layer_decay
 
 from mmresneskt import ResNeSkt
 from mmresneskt.network.swap.backbones import BACKBONES
