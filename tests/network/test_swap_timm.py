@@ -111,6 +111,7 @@ def test_a_swapped_classifier_runs():
         ),
         ("vit_tiny_patch16_224:none", r"strides \[8, 16, 32\], and .*_224 has \[16\]"),
         ("cait_xxs24_224:none", r"cannot be set up for images of any size.* 224x224 \("),
+        ("mvitv2_tiny:none", "cannot be set up for images of any size.* is out of bounds"),
         ("inception_v3:none", "cannot be set up for images of any size"),
         ("selecsls42:none", "goes on to 64: its last stages would stay unused"),
     ],

@@ -18,7 +18,7 @@ NETWORKS = [
     *("densenet121", "dla34", "edgenext_xx_small", "efficientnet_b0", "efficientvit_b0"),
     *("ese_vovnet19b_slim", "fastvit_t8", "ghostnet_050", "hardcorenas_a", "hgnetv2_b0"),
     *("hrnet_w18_small", "inception_next_tiny", "legacy_seresnet18", "mambaout_femto"),
-    *("maxvit_tiny_tf_224", "mobilenetv3_small_050", "mobilevit_xxs", "mvitv2_tiny"),
+    *("maxvit_tiny_tf_224", "mobilenetv3_small_050", "mobilevit_xxs", "starnet_s1"),
     *("nf_regnet_b0", "poolformer_s12", "pvt_v2_b0", "regnetx_002", "repghostnet_050"),
     *("repvit_m0_9", "res2net50_14w_8s", "resneskt14", "resnest14d", "resnet18", "resnext26ts"),
     *("rexnet_100", "skresnet18", "swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256"),
@@ -27,6 +27,7 @@ NETWORKS = [
 REFUSED = {
     "coat_lite_tiny": "cannot be set up for images of any size",
     "inception_v3": "cannot be set up for images of any size",
+    "mvitv2_tiny": "cannot be set up for images of any size",
     "mixer_b16_224": "cannot be set up for images of any size",
     "tresnet_m": "Return layers",
     "selecsls42": "its last stages would stay unused",

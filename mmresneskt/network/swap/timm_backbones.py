@@ -100,6 +100,8 @@ def probe(name: str) -> TimmFeatures:
             with quiet(), torch.device("meta"):
                 network = TimmFeatures(name, levels, size_divisor=divisor, model_args=arguments)
                 _run(network, [(133, 201), (2 * side, 3 * side)])
+            if plain.pretrained_cfg.get("fixed_input_size"):
+                _look_up(name, levels, size_divisor=divisor, model_args=arguments, side=side)
             return network
         except Exception as error:  # of a network that takes no other size, anything
             why = why or explain(error)
@@ -107,6 +109,12 @@ def probe(name: str) -> TimmFeatures:
         f"timm's {name} cannot be set up for images of any size, as a detector's are; it is made "
         f"for {side}x{side} ({why})"
     )
+
+
+def _look_up(name: str, levels: tuple[int, ...], side: int, **settings: Any) -> None:
+    """Raises: IndexError where tables of positions end at that size, which meta does not see."""
+    with quiet(), torch.random.fork_rng(devices=[]), torch.no_grad():
+        TimmFeatures(name, levels, **settings).eval()(torch.zeros(1, 3, 64, 2 * side))
 
 
 def _ways(coarsest: int, side: int) -> Iterator[tuple[dict, int]]:
