@@ -16,6 +16,8 @@ from .network.pretrained import LoadReport, author_state_dict, load_resnest  # n
 from .network.pretrained_se import TimmSEPretrained  # noqa: E402
 from .network.resneskt import ResNeSkt  # noqa: E402
 from .network.swap.swap_backbone import swap_backbone  # noqa: E402
+from .network.timm_features import TimmFeatures  # noqa: E402
+from .network.timm_import import register_with_timm  # noqa: E402
 
 __all__ = [
     "LoadReport",
@@ -58,3 +60,5 @@ def _register(backbone: type, models: Registry) -> None:
 if os.environ.get("MMRESNESKT_ENABLE", "1") != "0":
     enable()
 register_backbone(ResNeSkt)
+register_backbone(TimmFeatures)
+register_with_timm()

@@ -39,6 +39,7 @@ COMMANDS = (
     "attention",
     "curves",
     "report",
+    "backbones",
     "complexity",
     "benchmark",
     "gpu",

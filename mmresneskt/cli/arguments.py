@@ -26,8 +26,9 @@ def add_config_arguments(
     parser.add_argument(
         "--backbone",
         metavar="NAME[:WEIGHTS]",
-        help=f"put this backbone into the config first: {', '.join(BACKBONES)}; it starts from its "
-        f"public weights, from WEIGHTS (file or URL), or from scratch (WEIGHTS = none)",
+        help=f"put this backbone into the config first: {', '.join(BACKBONES)}, or timm:NAME "
+        f"(mmresneskt backbones lists them); it starts from its public weights, from WEIGHTS "
+        f"(file or URL), or from scratch (WEIGHTS = none)",
     )
     parser.add_argument(
         "--cfg-options",

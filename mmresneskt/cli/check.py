@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
 def check(args: argparse.Namespace) -> list[Finding]:
     """Everything about the config, then, where nothing is wrong with it, about its data."""
     from mmresneskt.data.embedded import embedded
+    from mmresneskt.network.swap.find import name_for_folder
     from mmresneskt.runtime.config.load import default_work_dir
     from mmresneskt.runtime.preflight import dataset_problems, find_problems
     from mmresneskt.runtime.preflight.findings import error
@@ -69,7 +70,8 @@ def check(args: argparse.Namespace) -> list[Finding]:
         cfg = load(args)
     except UserError as failure:
         return [error("", str(failure))]
-    cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir, args.backbone)
+    backbone = name_for_folder(args.backbone or "")
+    cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir, backbone)
     findings = _set_classes(cfg, options(args).get("classes"))
     # data whose classes cannot be told has been told of
     findings += find_problems(cfg, () if findings else _PARTS, embedded(cfg))

@@ -11,6 +11,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 
 from mmresneskt.data.classes import set_classes
+from mmresneskt.network.swap.find import name_for_folder
 from mmresneskt.network.swap.swap_backbone import swap_backbone
 from mmresneskt.runtime.checkpoint import trust
 from mmresneskt.runtime.config.load import default_work_dir, load_config
@@ -102,7 +103,8 @@ def configure(args: argparse.Namespace) -> Config:
     trust(args.trust_checkpoint)
     cfg = load(args)
     set_classes(cfg, options(args).get("classes"))
-    cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir, args.backbone)
+    backbone = name_for_folder(args.backbone or "")
+    cfg.work_dir = default_work_dir(cfg, args.config, args.work_dir, backbone)
     cfg.launcher = args.launcher
     if cfg.get("default_scope") == "mmpretrain":
         set_loader_defaults(cfg)

@@ -55,6 +55,7 @@ def _prepare(args: argparse.Namespace) -> Path:
     from mmresneskt.data.own_data.recipe import Wishes
     from mmresneskt.data.own_data.summary import summary
     from mmresneskt.data.own_data.weights import with_weights
+    from mmresneskt.network.swap.find import name_for_folder
     from mmresneskt.runtime.files import write_whole
     from mmresneskt.runtime.launcher import is_main_process
     from mmresneskt.runtime.work_folder import claimed
@@ -66,7 +67,7 @@ def _prepare(args: argparse.Namespace) -> Path:
     found = find_data(args.data)
     backbone = args.backbone or _BACKBONE
     given = Path(args.data).resolve()
-    parts = [given.name if given.is_dir() else given.stem, backbone.partition(":")[0]]
+    parts = [given.name if given.is_dir() else given.stem, name_for_folder(backbone)]
     if args.detector:
         parts.insert(1, Path(args.detector.rpartition("::")[2]).stem)
     args.work_dir = args.work_dir or str(Path("work_dirs", "_".join(parts)))

@@ -236,8 +236,10 @@ class ResNeSkt(BaseModule):
         """
         super().init_weights()
         cfgs = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]
-        if any("Pretrained" in str(cfg["type"]) for cfg in cfgs):
-            return
+        if not any("Pretrained" in str(cfg["type"]) for cfg in cfgs):
+            self._zero_init()
+
+    def _zero_init(self) -> None:
         for module in self.modules():
             if hasattr(module, "conv_offset"):
                 nn.init.zeros_(module.conv_offset.weight)

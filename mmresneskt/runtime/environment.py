@@ -15,7 +15,10 @@ from types import ModuleType
 
 from torch.torch_version import TorchVersion
 
-OLDEST = {"mmengine": "0.8.0", "mmcv": "2.0.0", "mmdet": "3.0.0", "mmpretrain": "1.0.0"}
+OLDEST = {
+    **{"mmengine": "0.8.0", "mmcv": "2.0.0", "mmdet": "3.0.0", "mmpretrain": "1.0.0"},
+    "timm": "1.0.23",  # older ones cannot be built on meta
+}
 _DISTRIBUTION = {"mmcv": "mmcv-lite"}
 
 

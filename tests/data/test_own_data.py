@@ -4,6 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -227,6 +228,18 @@ def test_where_weights_cannot_be_had_is_said_in_a_line(monkeypatch, tmp_path):
     assert with_weights("resneskt50")[0] == f"resneskt50:{tmp_path}/nowhere.pth"
     with pytest.raises(UserError, match="Did you mean resneskt50"):
         with_weights("resneskt5")
+
+
+def test_where_weights_of_timm_cannot_be_had_is_said_in_a_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    name, line = with_weights("timm:resnet18")
+    assert name == "timm:resnet18:none"
+    assert "from scratch, since timm://resnet18 cannot be downloaded" in line
+    assert with_weights("timm:resnet18:x.pth")[0] == "timm:resnet18:x.pth"
+    assert with_weights("timm:resneskt50")[0] == "timm:resneskt50:none"  # there are none
+    with pytest.raises(UserError, match="Did you mean resnet51q"):
+        with_weights("timm:resnet51")
 
 
 def test_classes_take_no_detector(tmp_path):

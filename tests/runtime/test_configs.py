@@ -96,7 +96,7 @@ def test_the_packages_own_configs_have_a_name_everywhere(tmp_path):
     assert get_config(name).train_cfg == direct.train_cfg
     with pytest.raises(UserError, match=r"does not exist\. Did you mean mmresneskt::faster_rcnn"):
         load_config("mmresneskt::faster_rcnn_resneskt5.py")
-    folder = default_work_dir(direct, name, None, "resnet50:none")
+    folder = default_work_dir(direct, name, None, "resnet50")
     assert folder == "work_dirs/faster_rcnn_resneskt50_resnet50"
     # the libraries' own go their own way
     assert get_config("mmdet::retinanet/retinanet_r50_fpn_1x_coco.py").model

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mmengine.runner import CheckpointLoader
 
-from mmresneskt.network.swap.backbones import BACKBONES
-from mmresneskt.runtime.errors import UserError, did_you_mean, explain
+from mmresneskt.network.swap.find import find_backbone, split_name
+from mmresneskt.runtime.errors import UserError, explain
 
 
 def with_weights(backbone: str) -> tuple[str, str]:
@@ -20,15 +20,15 @@ def with_weights(backbone: str) -> tuple[str, str]:
     Raises:
         UserError: no such backbone, or the weights are there and cannot be used.
     """
-    name, _, given = backbone.partition(":")
-    if name not in BACKBONES:
-        raise UserError(
-            f"--backbone: there is no {name!r}.{did_you_mean(name, BACKBONES)} Known: "
-            f"{', '.join(BACKBONES)}"
-        )
+    name, given = split_name(backbone)
+    try:
+        known = find_backbone(name)
+    except ValueError as error:
+        raise UserError(f"--backbone: {explain(error)}") from error
     if given:
         return backbone, f"weights: {'none, from scratch' if given == 'none' else given}"
-    known = BACKBONES[name]
+    if not known.weights:
+        return f"{name}:none", f"weights: from scratch, since there are no public ones of {name}"
     local = os.environ.get(known.local_copy)
     if local:
         if not Path(local).is_file():

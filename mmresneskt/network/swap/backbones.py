@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmresneskt.runtime.config.maps import Map  # which imports torch
 
 _RESNEST50_FAST = (
     "https://github.com/zhanghang1989/ResNeSt/releases/download/weights_step1/"
@@ -39,6 +43,8 @@ class Backbone:
     """Modules that register the type, beyond the config's own library."""
     with_weights: dict = field(default_factory=dict)
     """Settings that loaded weights need."""
+    maps: tuple[Map, ...] = ()
+    """All that it can put out, where that is known without running it."""
     by_library: dict[str, dict] = field(default_factory=dict)
     """Settings that go by another name in the one library or the other."""
 

@@ -11,6 +11,19 @@ from mmresneskt.runtime.config.tree import nodes
 _INPUT = ("in_channels", "in_channel")
 
 
+def start_at_first(holder: ConfigDict) -> int:
+    """Tell a neck that passes over the first maps that it is not given them; return how many."""
+    neck = holder.get("neck")
+    skipped = neck.get("start_level", 0) if isinstance(neck, dict) else 0
+    if skipped and isinstance(neck.get("in_channels"), (list, tuple)):
+        neck.in_channels = neck.in_channels[skipped:]
+        neck.start_level = 0
+        if neck.get("end_level", -1) > 0:
+            neck.end_level -= skipped
+        return skipped
+    return 0
+
+
 def set_channels(holder: ConfigDict, old: list[int], new: list[int]) -> None:
     """Replace the channels of the old maps by those of the new.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import os
 from collections.abc import Sequence
 
@@ -13,8 +12,9 @@ from mmresneskt.runtime.building import find_class
 from mmresneskt.runtime.config.keywords import some_keywords, value_of
 from mmresneskt.runtime.config.maps import Map, maps_of
 
-from .backbones import BACKBONES, Backbone
-from .channels import set_channels
+from .backbones import Backbone
+from .channels import set_channels, start_at_first
+from .find import find_backbone, split_name
 from .optimizer import set_optimizer
 from .refusals import refuse
 
@@ -36,20 +36,19 @@ def swap_backbone(cfg: Config, name: str) -> Config:
     A config of the new style comes back with names for its classes, as when it is dumped.
 
     Args:
-        name: a key of :data:`BACKBONES`, which starts from its public weights;
+        name: a key of :data:`BACKBONES` or ``timm:NAME``, which starts from its public weights;
             ``NAME:FILE_OR_URL`` from others, ``NAME:none`` from scratch.
 
     Raises:
         ValueError: an unknown name, or a model in which the swap makes no sense; says why.
     """
-    name, _, given = name.partition(":")
-    if name not in BACKBONES:
-        near = difflib.get_close_matches(name, BACKBONES, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise ValueError(f"there is no backbone {name!r}.{hint} Known: {', '.join(BACKBONES)}")
-    new = BACKBONES[name]
+    name, given = split_name(name)
+    new = find_backbone(name)
     public = os.environ.get(new.local_copy) or new.weights
     weights = {"": public, "none": None}.get(given, given)
+
+    if weights == "":
+        raise ValueError(f"there are no public weights of {name}: give a FILE, or {name}:none")
 
     cfg = copy.deepcopy(cfg)
     if not isinstance(_holder(cfg).backbone.type, str):
@@ -63,8 +62,15 @@ def swap_backbone(cfg: Config, name: str) -> Config:
 
     _add_imports(cfg, new.imports)
     backbone = _settings(cfg, new, holder.backbone, old_class, weights)
-    indices = holder.backbone.get("out_indices")
-    backbone.out_indices, after = _choose_maps(cfg, backbone, before, indices, name)
+    if new.maps:
+        maps, indices = list(new.maps), None
+        before = before[start_at_first(holder) :]
+    else:
+        stages = tuple(range(backbone.get("num_stages", 4)))
+        maps = maps_of(cfg, ConfigDict({**backbone, "out_indices": stages}))
+        indices = holder.backbone.get("out_indices")
+    pooled = "GlobalAveragePooling" in str(holder.get("neck"))
+    backbone.out_indices, after = _choose_maps(maps, before, indices, name, pooled)
     holder.backbone = backbone
     set_channels(holder, [m.channels for m in before], [m.channels for m in after])
     _set_normalisation(cfg, holder, new)
@@ -126,25 +132,29 @@ def _settings(
 
 
 def _choose_maps(
-    cfg: Config, backbone: ConfigDict, before: list[Map], indices: Sequence | int | None, name: str
+    maps: list[Map], before: list[Map], indices: Sequence | int | None, name: str, pooled: bool
 ) -> tuple[tuple[int, ...], list[Map]]:
     """The stages whose maps have the old ones' strides, and these maps.
 
-    Where two stages have one stride, as after dilation, the old index decides.
+    Where several stages have one stride, as after dilation, the old index decides, else the last.
+
+    Args:
+        pooled: a single map is averaged, which can then be finer.
     """
-    stages = tuple(range(backbone.get("num_stages", 4)))
-    maps = maps_of(cfg, ConfigDict({**backbone, "out_indices": stages}))
+    stages = range(len(maps))
     old = [indices] if isinstance(indices, int) else list(indices or ())
     chosen = []
     for position, wanted in enumerate(before):
         fitting = [i for i in stages if maps[i].stride == wanted.stride]
+        if not fitting and pooled and maps[-1].stride < wanted.stride:
+            fitting = [stages[-1]]
         if not fitting:
             raise ValueError(
                 f"the model wants maps of strides {[m.stride for m in before]}, and {name} has "
-                f"{[m.stride for m in maps]}"
+                f"{sorted({m.stride for m in maps})}"
             )
         same = position < len(old) and old[position] in fitting
-        chosen.append(old[position] if same else fitting[0])
+        chosen.append(old[position] if same else fitting[-1])
     if len(set(chosen)) < len(chosen):
         raise ValueError(
             f"the model wants several maps of one stride, {[m.stride for m in before]}, as of "

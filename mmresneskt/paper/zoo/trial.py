@@ -12,6 +12,7 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from mmresneskt.network.spatial_kernel_attention import SpatialKernelAttention
+from mmresneskt.network.timm_features import TimmFeatures
 from mmresneskt.runtime.building import scope_of
 from mmresneskt.runtime.config.tree import nodes
 from mmresneskt.runtime.distributed import replace_sync_bn
@@ -34,8 +35,9 @@ def trial(cfg: Config, device: str = "cpu", steps: int = 3) -> None:
 
     Raises:
         Exception: whatever the model raises.
-        AssertionError: the loss is not finite, a spatial attention gets no gradient, or the
-            prediction is incomplete or, of a detector that is sure, empty.
+        AssertionError: the loss is not finite, a spatial attention or a trained part of a network
+            of timm gets no gradient, or the prediction is incomplete or, of a detector that is
+            sure, empty.
     """
     cfg = copy.deepcopy(cfg)
     _leave_out_downloads(cfg.model)
@@ -73,13 +75,14 @@ def _train_a_step(model: BaseModel, batch: dict) -> None:
     assert loss.isfinite(), f"the loss is {loss.item()}"
     loss.backward()
     optimizer.step()
-    kernels = [
-        kernel
-        for module in model.backbone.modules()
-        if isinstance(module, SpatialKernelAttention)
-        for kernel in module.kernels
+    without = [
+        name
+        for prefix, module in model.backbone.named_modules()
+        if isinstance(module, (SpatialKernelAttention, TimmFeatures))
+        for name, parameter in module.named_parameters(prefix)
+        if parameter.requires_grad and parameter.grad is None
     ]
-    assert all(kernel.grad is not None for kernel in kernels), "spatial attention without gradient"
+    assert not without, f"without gradient: {', '.join(without)}"
 
 
 def _predict(model: BaseModel, batch: dict, sure: bool) -> None:

@@ -58,16 +58,12 @@ def load_config(
     return cfg
 
 
-def default_work_dir(
-    cfg: Config, filename: str, given: str | None, backbone: str | None = None
-) -> str:
+def default_work_dir(cfg: Config, filename: str, given: str | None, backbone: str = "") -> str:
     """MM's rule: the command line, else the config, else ./work_dirs/<config's name>.
 
     A swapped backbone is part of the name: its run must not go on where another's ended.
     """
-    name = Path(filename.rpartition("::")[2]).stem + (
-        f"_{backbone.partition(':')[0]}" if backbone else ""
-    )
+    name = Path(filename.rpartition("::")[2]).stem + (f"_{backbone}" if backbone else "")
     return given or cfg.get("work_dir") or str(Path("work_dirs") / name)
 
 
