@@ -18,7 +18,8 @@ test_pipeline = [
     {{_base_.pack_with_boxes}},
 ]
 train_dataloader = dict(batch_size=4, num_workers=4, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(batch_size=8, dataset=dict(pipeline=test_pipeline))
+evaluated = dict(pipeline=test_pipeline)
+val_dataloader = dict(batch_size=8, dataset=evaluated)
 test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=3e-4))
 train_cfg = dict(max_epochs=max_epochs, val_interval=4)

@@ -43,7 +43,8 @@ def complexity(model: nn.Module, height: int, width: int) -> Complexity:
     # how many proposals a detector has depends on its weights and the image: fixed here
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        image = torch.rand(1, 3, height, width).to(next(model.parameters()).device)
+        device = next((p.device for p in model.parameters()), "cpu")
+        image = torch.rand(1, 3, height, width).to(device)
         for analyzer in (FlopAnalyzer(model, image), ActivationAnalyzer(model, image)):
             analyzer.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
             analyzer.tracer_warnings("none")

@@ -18,9 +18,11 @@ def copy_mmcv(site):
 
 
 def python(site, *arguments, cwd=None):
+    # what is on this process's path already may hold the libraries
+    places = [str(site), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
-        env=dict(os.environ, PYTHONPATH=f"{site}{os.pathsep}{ROOT}", PYTHONWARNINGS="ignore"),
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(places), PYTHONWARNINGS="ignore"),
         cwd=cwd or site,
         capture_output=True,
         text=True,
