@@ -10,7 +10,7 @@
 # All start from Python, make and git alone.
 VENV ?= .venv
 PYTHON ?= python3
-# /dev/null, where some of these versions do not exist: Python 3.10
+# of every library; tests/oldest.txt and /dev/null are others
 CONSTRAINTS ?= constraints.txt
 
 # options of mmresneskt gpu
