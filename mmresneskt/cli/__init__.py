@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import importlib
 import os
+import select
 import sys
 import traceback
 import warnings
@@ -20,6 +21,7 @@ from typing import NoReturn
 from mmresneskt import __version__
 from mmresneskt.runtime.errors import (
     EXIT_INTERRUPTED,
+    EXIT_PIPE,
     EXIT_USAGE,
     UserError,
     did_you_mean,
@@ -73,13 +75,20 @@ def main(argv: list[str] | None = None, script: str | None = None) -> None:
 
 @contextlib.contextmanager
 def explained(debug: bool = False) -> Iterator[None]:
-    """A UserError becomes one line and exit code 2, Ctrl-C exit code 130.
+    """A UserError becomes one line and exit code 2, Ctrl-C exit code 130, a reader of the output
+    that has gone, such as ``head``, exit code 141.
 
     Args:
         debug: show the traceback as well.
     """
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
+        sys.exit(EXIT_PIPE)
     except UserError as error:
         if debug:
             traceback.print_exc()
@@ -88,6 +97,13 @@ def explained(debug: bool = False) -> Iterator[None]:
     except KeyboardInterrupt as interruption:
         print(f"interrupted{f': {interruption}' if interruption.args else ''}", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _nobody_reads() -> bool:
+    """Whether it is this process's own output whose reader has gone."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def call(name: str, argv: list[str], program: str | None = None) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+EXIT_PIPE = 141  # as a shell gives it after SIGPIPE
 
 
 def printable(text: object) -> str:

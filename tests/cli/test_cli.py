@@ -98,6 +98,17 @@ def test_the_version_is_told(capsys):
     assert capsys.readouterr().out.startswith("mmresneskt 0.")
 
 
+@pytest.mark.parametrize("command", ["--help", "backbones"])
+def test_a_reader_that_has_gone_is_no_error(command, tmp_path):
+    reads, writes = os.pipe()
+    os.close(reads)
+    program = [sys.executable, "-m", "mmresneskt", command]
+    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    done = subprocess.run(program, env=environment, stdout=writes, stderr=subprocess.PIPE)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_debug_shows_where_an_error_comes_from(tmp_path):
     done = run_tool("check", "missing.py", cwd=tmp_path)
     assert done.returncode == 2
