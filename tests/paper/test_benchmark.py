@@ -70,7 +70,8 @@ def test_the_peer_of_the_same_shape_has_the_same_size():
 def test_the_networks_are_those_that_were_timed():
     pytest.importorskip("mmpretrain")
     counted = json.loads((ROOT / "results" / "benchmark_cpu.json").read_text())["macs"]
-    assert set(TIMED) - set(counted) == {"resneskt50_author"}  # not timed yet
+    not_yet = {"resneskt50_author", "mmpretrain_convnext_tiny"}
+    assert set(TIMED) - set(counted) == not_yet
     found = {name: complexity(build_timed(name), 224, 224).macs for name in counted}
     assert found == pytest.approx(counted, rel=1e-6)  # the kernel choice was counted otherwise
 

@@ -199,7 +199,7 @@ def test_settings_and_data_are_told_apart_and_places_are_not():
     [
         (["table1", "--rows", "resnest50"], "table1 has no row resnest50. Did you mean resneskt50"),
         (["table4"], "invalid choice"),
-        (["table3", "--recipe", "vok"], "no recipe vok: choose from coco, voc, parcels"),
+        (["table3", "--recipe", "vok"], "no recipe vok: choose from coco, voc, voc_gpu, parcels"),
         (["table3", "--rows", "resnet"], "table3 has no row resnet. Did you mean resnet50"),
         (["table3", "--rows", "resnet50"], "data/coco/.* is missing .*--data FOLDER"),
         (["table3", "--recipe", "voc"], "--cfg-options data_root=FOLDER"),
