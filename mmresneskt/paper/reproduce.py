@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmresneskt.data.embedded import embedded
+from mmresneskt.runtime.checkpoint.integrity import sha256_of
 from mmresneskt.runtime.conditions import conditions
 from mmresneskt.runtime.errors import UserError, did_you_mean
 from mmresneskt.runtime.preflight import missing_data, report
@@ -69,7 +69,8 @@ def reproduce(args: argparse.Namespace) -> None:
         for seed in [given.name] if given else args.seeds:
             run = dict(row=row.name, seed=seed, fingerprint=settings)
             if given:
-                run["checkpoint"] = hashlib.sha256(given.read_bytes()).hexdigest()[:10]
+                with open(given, "rb") as file:
+                    run["checkpoint"] = sha256_of(file)[:10]
             found = results.find(run)
             if found:
                 print(f"{row.label}, seed {seed}: done on {found['date']}", flush=True)

@@ -17,8 +17,9 @@ from .work import Setting
 
 __all__ = ["HEADER", "steps"]
 
-_FIRST = ("resneskt50", "resneskt50_off", "timm_resnest50d")
-_NETWORKS: tuple[str, ...] = (*_FIRST, "resneskt50_author", "timm_skresnext50_32x4d")
+FIRST = ("resneskt50", "resneskt50_off", "timm_resnest50d")
+"""What the bars are about."""
+_NETWORKS: tuple[str, ...] = (*FIRST, "resneskt50_author", "timm_skresnext50_32x4d")
 _NETWORKS += ("mmpretrain_resnest50", "mmpretrain_resnet50", "mmpretrain_convnext_tiny")
 _LAYOUTS = ("nchw", "nhwc")
 _MODES = ("training", "inference")
@@ -33,12 +34,12 @@ def steps(setting: Setting) -> dict[str, Callable[[], list[list]]]:
     if setting.rehearse or os.environ.get("MMRESNESKT_TRITON") == "1":
         precisions = _PRECISIONS[: 1 if setting.rehearse else None]
         ways = itertools.product(_MODES, precisions)
-        groups = [(False, *way, _FIRST[:2], _LAYOUTS) for way in ways]
+        groups = [(False, *way, FIRST[:2], _LAYOUTS) for way in ways]
     else:
-        others = [(name,) for name in _NETWORKS if name not in _FIRST]
+        others = [(name,) for name in _NETWORKS if name not in FIRST]
         first, then = ([(mode, precision) for mode in _MODES] for precision in _PRECISIONS)
         groups = [(False, *way, _NETWORKS, _LAYOUTS) for way in first]
-        groups += [(True, *way, _FIRST, ("nhwc",)) for way in first]
+        groups += [(True, *way, FIRST, ("nhwc",)) for way in first]
         groups += [(True, *way, names, ("nhwc",)) for names in others for way in first]
         groups += [(False, *way, _NETWORKS, _LAYOUTS) for way in then]
     return {_name(*group): functools.partial(_measure, setting, *group) for group in groups}

@@ -13,34 +13,32 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from mmresneskt.paper.benchmark.variants import LAYOUTS, Variant, step
-from mmresneskt.paper.peers import build_timed
+from mmresneskt.paper.benchmark.variants import Variant, steps_of
 
+from .backbone import FIRST
 from .work import Setting
 
 HEADER = ("network", "mode", "layout", "what", "ms a step", "calls a step")
-_NETWORKS = ("resneskt50", "resneskt50_off", "timm_resnest50d")
+_LAYOUT = "nhwc"
 _STEPS = 2
 _SHOWN = 25
 
 
 def steps(setting: Setting) -> dict[str, Callable[[], list[list]]]:
     """Eager steps, on a GPU of bfloat16; the device's time by kernel, on a CPU by operator."""
-    ways = [(name, mode) for mode in ("training", "inference") for name in _NETWORKS]
+    ways = [(name, mode) for mode in ("training", "inference") for name in FIRST]
     return {
         f"{name}, {mode}": functools.partial(_measure, setting, name, mode)
         for name, mode in ways[: 1 if setting.rehearse else None]
     }
 
 
-def _measure(setting: Setting, name: str, mode: str, layout: str = "nhwc") -> list[list]:
+def _measure(setting: Setting, name: str, mode: str) -> list[list]:
     batch, side = (2, 32) if setting.rehearse else (128, 224)
     cuda = setting.device == "cuda"
     images = torch.rand(batch, 3, side, side, device=setting.device)
-    images = images.contiguous(memory_format=LAYOUTS[layout])
-    model = build_timed(name).to(setting.device, memory_format=LAYOUTS[layout])  # type: ignore[call-overload]
-    precision = "bfloat16" if cuda else "float32"
-    run = step(Variant(name, mode, layout, precision=precision), model, images)
+    variant = Variant(name, mode, _LAYOUT, precision="bfloat16" if cuda else "float32")
+    run = steps_of([variant], images)[variant]
 
     def some() -> float:
         start = time.perf_counter()
@@ -59,7 +57,7 @@ def _measure(setting: Setting, name: str, mode: str, layout: str = "nhwc") -> li
     found = sorted((e for e in found if e[1]), key=lambda e: -e[1])
     rows = [("wall clock, without the profiler", wall, 1.0)]
     rows.append(("all kernels", sum(e[1] for e in found), sum(e[2] for e in found)))
-    return [[name, mode, layout, *row] for row in (*rows, *found[:_SHOWN])]
+    return [[name, mode, _LAYOUT, *row] for row in (*rows, *found[:_SHOWN])]
 
 
 def _self_time(event: Any, cuda: bool) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +26,8 @@ def properties_of(cfg: Config, meta: dict, checkpoint: str | None) -> dict[str, 
     found |= dict(task="features", channels="RGB" if rgb else "BGR")
     found |= {key: list(meta[key]) for key in ("classes", "cat_ids") if meta.get(key)}
     if checkpoint and Path(checkpoint).is_file():
-        digest = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
-        found |= dict(checkpoint=Path(checkpoint).name, checkpoint_sha256=digest)
+        from ..checkpoint.integrity import sha256_of  # with torch, which a prediction is without
+
+        with open(checkpoint, "rb") as file:
+            found |= dict(checkpoint=Path(checkpoint).name, checkpoint_sha256=sha256_of(file))
     return {k: v if isinstance(v, str) else json.dumps(v) for k, v in found.items()}

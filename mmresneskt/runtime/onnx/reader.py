@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,15 @@ _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Boxes (K, 4), left, top, right, bottom in pixels, scores (K,) and labels (K,)."""
+
+
+def open_session(model: str | bytes, providers: Sequence[str]) -> Any:
+    """ONNX Runtime's session of a file, or of a file's content, that prints nothing."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # an error is raised as well
+    return onnxruntime.InferenceSession(model, options, providers=providers)
 
 
 class OnnxModel:
@@ -33,13 +44,9 @@ class OnnxModel:
             raise UserError(f"{error}: pip install onnxruntime") from error
         if not Path(file).is_file():
             raise UserError(f"--model {file} does not exist")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # an error is raised as well
         there = onnxruntime.get_available_providers()
         try:
-            self._session = onnxruntime.InferenceSession(
-                file, options, providers=[name for name in _PROVIDERS if name in there]
-            )
+            self._session = open_session(file, [name for name in _PROVIDERS if name in there])
             known = self._session.get_modelmeta().custom_metadata_map
         except Exception as error:  # its exceptions have no common class
             raise UserError(f"--model {file}: {explain(error)}") from error

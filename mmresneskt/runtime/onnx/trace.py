@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..building import quiet
 from ..errors import UserError, explain
+from .reader import open_session
 
 Axes = dict[str, dict[int, str]]
 """Names of the input and of each output, with the names of the dimensions that stay open."""
@@ -72,12 +73,8 @@ def outputs(data: bytes, inputs: list[Tensor]) -> list[list[Tensor]]:
     Raises:
         UserError: it cannot.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # an error is raised as well
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        session = open_session(data, ["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         found = [session.run(None, {name: x.numpy()}) for x in inputs]
     except Exception as error:  # its exceptions have no common class
