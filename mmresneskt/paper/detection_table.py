@@ -20,8 +20,23 @@ from .tables import CONFIGS, TABLE3, DetectionRow
 RECIPES = {
     "coco": "faster_rcnn_resneskt50.py",
     "voc": "faster_rcnn_resneskt50_voc.py",
-    "voc_gpu": "faster_rcnn_resneskt50_voc_gpu.py",
+    "voc_gpu": "faster_rcnn_resneskt50_voc.py",
     "parcels": "faster_rcnn_resneskt_parcels.py",
+}
+# what a recipe sets in its config: voc's for one GPU, whose learning rate grows by the square root
+# of the batch's growth, as Adam's does
+_SET: dict[str, dict[str, object]] = {
+    "voc_gpu": {
+        "scale": (640, 480),
+        "max_epochs": 12,
+        "train_cfg.val_interval": 4,
+        "train_dataloader.batch_size": 4,
+        "train_dataloader.num_workers": 4,
+        "val_dataloader.batch_size": 8,
+        "test_dataloader.batch_size": 8,
+        "optim_wrapper.optimizer.lr": 3e-4,
+        "auto_scale_lr.base_batch_size": 4,
+    }
 }
 _THEIRS = "resneskt50"  # the backbone that these configs have
 EVALUATED_ON = "test"
@@ -70,6 +85,7 @@ def row_config(name: str, recipe: str, options: dict | None = None) -> Config:
             swapped.model.data_preprocessor = cfg.model.data_preprocessor
         return swapped
 
+    options = {**_SET.get(recipe, {}), **(options or {})}
     return load_config(str(CONFIGS / RECIPES[recipe]), options, swap)
 
 
