@@ -20,10 +20,12 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
+from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -225,6 +227,7 @@ def start(work_dir, **settings):
         return child
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: not to outlive the tests
     os.environ.update(environment)
+    _forget_named_instances()
     torch.set_num_threads(1)  # a fork has none of the others that its parent may have started
     log = os.open(
         Path(work_dir, settings.pop("log", "log")), os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -246,6 +249,12 @@ def start(work_dir, **settings):
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def _forget_named_instances():
+    """mmengine names loggers and hubs by the second, so a fork could be given its parent's."""
+    for kind in (MMLogger, MessageHub, Visualizer):
+        kind._instance_dict.clear()
 
 
 def start_pair(work_dir, second=None, **settings):
