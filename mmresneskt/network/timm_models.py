@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from huggingface_hub import PyTorchModelHubMixin
 from mmengine.model import initialize
 from timm.layers import create_classifier
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
@@ -33,8 +34,19 @@ default_cfgs = generate_default_cfgs(
 )
 
 
-class ResNeSktForTimm(ResNeSkt):
+class ResNeSktForTimm(
+    ResNeSkt,
+    PyTorchModelHubMixin,
+    library_name="mmresneskt",
+    license="apache-2.0",
+    pipeline_tag="image-classification",
+    repo_url="https://github.com/mmresneskt/mmresneskt",
+    docs_url="https://mmresneskt.github.io/mmresneskt/",
+):
     """A :class:`ResNeSkt` with a linear classifier, ``fc``, and what timm asks of a network.
+
+    ``save_pretrained``, ``from_pretrained`` and ``push_to_hub`` are those of
+    ``huggingface_hub.PyTorchModelHubMixin``: config.json, model.safetensors and a model card.
 
     Args:
         num_classes: 0 leaves the pooled features.
@@ -69,6 +81,11 @@ class ResNeSktForTimm(ResNeSkt):
         self.global_pool, self.fc = create_classifier(
             self.num_features, num_classes, pool_type=global_pool
         )
+
+    @classmethod
+    def _from_pretrained(cls, *, strict: bool = True, **arguments: Any) -> ResNeSktForTimm:
+        """As the base class, which would leave out what does not fit without a word."""
+        return super()._from_pretrained(strict=strict, **arguments)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Image (N, in_chans, H, W) -> the last map, (N, num_features, H/32, W/32)."""

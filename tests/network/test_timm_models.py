@@ -6,6 +6,7 @@ import sys
 import pytest
 import timm
 import torch
+from safetensors.torch import load_file, save_file
 from timm.models._hub import save_for_hf
 from timm.optim.optim_factory import param_groups_layer_decay
 
@@ -154,3 +155,25 @@ def test_a_backbones_file_and_a_folder_of_the_hub(tmp_path):
     assert type(again) is type(model)
     assert again.get_classifier().out_features == 4
     assert all(torch.equal(again.state_dict()[k], v) for k, v in model.state_dict().items())
+
+
+def test_a_folder_of_hugging_face(tmp_path):
+    settings = dict(num_classes=3, spatial_attention="author", strides=(1, 2, 2, 1))
+    model = randomize(timm.create_model("resneskt14", **settings))
+    model.save_pretrained(tmp_path)
+    assert {"config.json", "model.safetensors", "README.md"} == {p.name for p in tmp_path.iterdir()}
+    assert "license: apache-2.0" in (tmp_path / "README.md").read_text()
+    again = type(model).from_pretrained(tmp_path)
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(again.eval()(image), model.eval()(image))
+
+    backbone = ResNeSkt(14, spatial_attention="author", strides=(1, 2, 2, 1))
+    backbone.init_cfg = dict(type="Pretrained", checkpoint=str(tmp_path / "model.safetensors"))
+    backbone.init_weights()
+    assert all(torch.equal(model.state_dict()[k], v) for k, v in backbone.state_dict().items())
+
+    state = load_file(tmp_path / "model.safetensors")
+    save_file({k: v for k, v in state.items() if k != "fc.bias"}, tmp_path / "model.safetensors")
+    with pytest.raises(RuntimeError, match=r"fc\.bias"):
+        type(model).from_pretrained(tmp_path)
