@@ -1,6 +1,6 @@
 """timm's networks as backbones, against what timm itself builds and computes."""
 
-import huggingface_hub
+import huggingface_hub.constants
 import pytest
 import timm
 import torch
