@@ -143,6 +143,40 @@ def test_coco_crowds_and_outlines_stay_and_ignored_go(tmp_path):
     assert (first.crowd, first.outline) == (True, [[5, 5, 15, 5, 15, 15]])
     assert (second.crowd, second.outline) == (False, None)
     assert "1 annotations marked to be ignored" in notes(found)
+    assert "1 annotations whose iscrowd is not written as 0 or 1" in notes(found)
+
+
+@pytest.mark.parametrize(
+    ("mark", "crowd"), [(True, True), (False, False), ("0", False), ("1", True), (1.0, True)]
+)
+def test_coco_crowds_written_otherwise_are_read_and_counted(tmp_path, mark, crowd):
+    content = layouts.document(ONE, NAMES)
+    content["annotations"][0]["iscrowd"] = mark
+    write(tmp_path / "x.json", content)
+    save(tmp_path / "a.png", (40, 30))
+    found = find_data(tmp_path)
+    assert found.splits[""][0].boxes[0].crowd is crowd
+    assert "1 annotations whose iscrowd" in notes(found)
+
+
+@pytest.mark.parametrize("mark", [2, 0.5, "yes", "", [], -1])
+def test_coco_crowds_that_could_mean_anything_are_an_error(tmp_path, mark):
+    content = layouts.document(ONE, NAMES)
+    content["annotations"][0]["iscrowd"] = mark
+    write(tmp_path / "x.json", content)
+    save(tmp_path / "a.png", (40, 30))
+    with pytest.raises(UserError, match=r"x\.json: annotations\[0\] .* iscrowd is"):
+        find_data(tmp_path)
+
+
+def test_coco_categories_of_one_name_are_one_class(tmp_path):
+    content = layouts.document(ONE, NAMES)
+    content["categories"].append({**content["categories"][0], "id": 77})
+    write(tmp_path / "x.json", content)
+    save(tmp_path / "a.png", (40, 30))
+    found = find_data(tmp_path)
+    assert found.classes == ["cat"]
+    assert "1 names that several categories have" in notes(found)
 
 
 def test_yolo_polygons_become_the_box_around_them(tmp_path):

@@ -4,7 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
-import huggingface_hub
+import huggingface_hub.constants
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,6 +90,16 @@ def test_only_what_is_missing_is_drawn(tmp_path, given_splits, drawn, test_is_va
         if split in given_splits:
             assert stems(splits[split]) == {f"{split}{i}" for i in range(12)}
     assert ("drawn from the others" in summary(found, splits)) == bool(drawn)
+
+
+def test_a_class_that_a_split_lacks_is_named(tmp_path):
+    for split, name in (("train", "dog"), ("train", "ant"), ("val", "dog")):
+        image = Example(split, f"{split}{name}", (40, 30), [(name, 1, 1, 9, 9)])
+        layouts.voc_beside(tmp_path / split, [image], ())
+    found = find_data(tmp_path)
+    text = summary(found, complete_splits(found, {})[0])
+    assert "note: nothing in val is of the class 'ant'" in text
+    assert "nothing in train" not in text
 
 
 def test_images_without_a_split_to_train_on_are_told_of(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from mmresneskt.runtime.errors import UserError
@@ -69,6 +69,8 @@ def _add(found: Found, file: Path, document: dict, split: str) -> dict[tuple, st
     where = "categories"
     try:
         names = {entry["id"]: _name(entry["name"]) for entry in document["categories"]}
+        for name in (name for name, count in Counter(names.values()).items() if count > 1):
+            found.leave_out("names that several categories have, taken for one class", name)
         boxes = defaultdict(list)
         for index, entry in enumerate(document["annotations"]):
             where = f"annotations[{index}]"
@@ -76,6 +78,9 @@ def _add(found: Found, file: Path, document: dict, split: str) -> dict[tuple, st
                 found.leave_out("annotations marked to be ignored, left out", f"{file}, {where}")
             elif entry.get("bbox"):
                 boxes[entry["image_id"]].append(_box(entry, names))
+                if type(entry.get("iscrowd", 0)) is not int:
+                    kind = "annotations whose iscrowd is not written as 0 or 1; null is taken for 0"
+                    found.leave_out(kind, f"{file}, {where}")
             else:
                 found.leave_out("annotations without a bbox, left out", f"{file}, {where}")
         listed = 0
@@ -119,6 +124,9 @@ def _box(entry: dict, names: dict) -> Box:
     if entry["category_id"] not in names:
         raise ValueError(f"its category_id {entry['category_id']!r:.40} is not among categories")
     left, top, width, height = (number(value, "a value of bbox") for value in entry["bbox"])
-    crowd = bool(number(entry.get("iscrowd") or 0, "iscrowd"))
+    mark = entry.get("iscrowd")
+    crowd = mark if isinstance(mark, bool) else number(0 if mark is None else mark, "iscrowd")
+    if crowd not in (0, 1):
+        raise ValueError(f"iscrowd is {mark!r:.40}, not 0 or 1")
     outline = entry.get("segmentation") or None
-    return Box(names[entry["category_id"]], left, top, width, height, crowd, outline)
+    return Box(names[entry["category_id"]], left, top, width, height, bool(crowd), outline)

@@ -6,6 +6,7 @@ from collections import Counter
 
 from mmresneskt.data.layouts.found import Found
 from mmresneskt.runtime.errors import printable
+from mmresneskt.runtime.preflight.findings import shown as name_list
 from mmresneskt.runtime.text_table import format_table
 
 from .splits import Splits
@@ -41,5 +42,9 @@ def summary(found: Found, splits: Splits) -> str:
         lines.append(f"drawn from the others, and kept in the work folder: {', '.join(drawn)}")
     if not found.classifies and rows[1][1]:
         lines.append("images without objects are evaluated, and not trained on")
+    for split, count in zip(shown, counts):
+        missing = [name for name in found.classes if not count[name]]
+        if missing:
+            lines.append(f"note: nothing in {split} is of the class {name_list(missing)}")
     lines += [f"note: {f.message.removeprefix(': ')}" for f in found.problems.findings("", "")]
     return "\n".join(printable(line) if "\n" not in line else line for line in lines)
