@@ -7,11 +7,11 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmresneskt.runtime.complexity import Complexity, build_for_counting, complexity
 from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.errors import UserError, explain
 
 from .classification_table import row_config
-from .complexity import Complexity, build_for_counting, complexity
 from .tables import Row
 
 _SHAPES = {"mmdet": (800, 1280)}  # as MMDetection's get_flops.py

@@ -11,8 +11,8 @@ from mmresneskt.paper.benchmark.detector import PARTS, detector_steps
 from mmresneskt.paper.benchmark.report import ratios, table_rows
 from mmresneskt.paper.benchmark.speed import Speed, saved_bytes
 from mmresneskt.paper.benchmark.variants import Variant, step, steps_of
-from mmresneskt.paper.complexity import complexity
 from mmresneskt.paper.peers import TIMED, build_timed
+from mmresneskt.runtime.complexity import complexity
 from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.errors import UserError
 from tests.support.helpers import ROOT

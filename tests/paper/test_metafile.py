@@ -10,8 +10,8 @@ from mmengine.logging import MMLogger
 from modelindex.load_model_index import load
 
 import mmresneskt
-from mmresneskt.paper.complexity import build_for_counting, complexity
 from mmresneskt.runtime.building import build
+from mmresneskt.runtime.complexity import build_for_counting, complexity
 from mmresneskt.runtime.config.load import load_config
 from tests.support.helpers import ROOT
 

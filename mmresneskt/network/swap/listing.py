@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-import torch
 from mmengine.config import Config, ConfigDict
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from mmresneskt.runtime.building import build_model, find_class
+from mmresneskt.runtime.complexity import complexity
 from mmresneskt.runtime.environment import configs_of
 from mmresneskt.runtime.errors import printable
 
@@ -72,8 +71,5 @@ def _of_timm(name: str) -> list[object]:
 
 
 def _counts(network: nn.Module, side: int) -> list[object]:
-    network.eval()
-    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(torch.empty(1, 3, side, side))
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return [parameters / 1e6, counter.get_total_flops() / 2e9, side]
+    found = complexity(network, side, side)
+    return [found.params / 1e6, found.macs / 1e9, side]

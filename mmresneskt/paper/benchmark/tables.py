@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from ..complexity import complexity
+from mmresneskt.runtime.complexity import complexity
+
 from ..detection_table import row_config
 from ..peers import build_timed
 from .detector import PARTS, detector_steps

@@ -1,4 +1,4 @@
-"""Sizes of Tables 1 and 2 against the paper, and the counter against two others."""
+"""Sizes of Tables 1 and 2 against the paper."""
 
 import json
 
@@ -6,13 +6,9 @@ import pytest
 import thop
 import torch
 from mmengine.registry import MODELS, DefaultScope
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from mmresneskt.paper.classification_table import row_config
-from mmresneskt.paper.complexity import build_for_counting, complexity
 from mmresneskt.paper.tables import TABLES
-from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.text_table import format_table
 from tests.support.helpers import ROOT, run_tool
 
@@ -61,12 +57,6 @@ def test_the_results_are_those_that_are_counted(table):
         assert format_table(line, [list(line.values())], markdown=True).splitlines()[-1] in kept
 
 
-def build(name):
-    cfg = row_config(name)
-    with DefaultScope.overwrite_default_scope("mmpretrain"):
-        return MODELS.build(cfg.model)
-
-
 def test_the_authors_network_is_his():
     """As his script counts, with norms and poolings."""
     row = AUTHORS["resneskt50_author"]
@@ -78,61 +68,6 @@ def test_the_authors_network_is_his():
     millions, billions = map(float, row.code.split(" / "))
     assert params / 1e6 == pytest.approx(millions, abs=0.005)
     assert macs / 1e9 == pytest.approx(billions, rel=0.005)
-
-
-# thop hooks modules: it does not see the functional convolution of the spatial kernels, nor
-# the parameters of timm's norms, which hold other modules
-@pytest.mark.parametrize("name", ["resnet50", "senet50", "sknet50", "resnest50", "cbam_resnet50"])
-def test_counts_are_thops(name):
-    model = build(name)
-    found = complexity(model, 96, 128)
-    assert found.params == sum(p.numel() for p in model.parameters())
-    counted = (nn.modules.conv._ConvNd, nn.Linear)
-    leaves = [module for module in model.modules() if not list(module.children())]
-    others = {type(module) for module in leaves if not isinstance(module, counted)}
-    ignored = {kind: lambda module, inputs, output: None for kind in others}
-    macs, _ = thop.profile(model, (torch.rand(1, 3, 96, 128),), custom_ops=ignored, verbose=False)
-    assert found.macs == pytest.approx(macs, rel=1e-6)
-
-
-@pytest.mark.parametrize("name", ["resneskt50", "resneskt50_2s32x4d", "resnext50"])
-def test_counts_are_those_that_torch_dispatches(name):
-    model = build(name).eval()
-    found = complexity(model, 96, 128)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(torch.rand(1, 3, 96, 128))
-    assert found.macs == pytest.approx(counter.get_total_flops() / 2, rel=1e-6)
-
-
-def test_activations_are_the_outputs_of_convolutions_and_products():
-    model = nn.Sequential(
-        nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 4 * 6, 5)
-    )
-    found = complexity(model, 8, 12)
-    assert found.activations == 4 * 4 * 6 + 5
-    assert found.macs == 4 * 4 * 6 * 27 + 4 * 4 * 6 * 5
-    assert found.params == 4 * 28 + 97 * 5
-
-
-def test_what_is_not_counted_is_named():
-    class Attention(nn.Module):
-        def forward(self, x):
-            tokens = x.flatten(2)
-            return nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
-
-    assert complexity(Attention(), 8, 8).uncounted == ("scaled_dot_product_attention",)
-    assert complexity(nn.Conv2d(3, 4, 1), 8, 8).uncounted == ()
-
-
-def test_detectors_are_counted_too():
-    cfg = load_config(str(PARCELS))
-    small = build_for_counting(cfg, 96, 160)
-    found = complexity(small, 96, 160)
-    assert complexity(build_for_counting(cfg, 96, 160), 96, 160) == found
-    assert found.params == sum(p.numel() for p in small.parameters())
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        small(torch.rand(1, 3, 96, 160))
-    assert found.macs == pytest.approx(counter.get_total_flops() / 2, rel=0.02)
 
 
 def test_the_command_for_configs_of_both_libraries_and_its_mistakes(tmp_path):
