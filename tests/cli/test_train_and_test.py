@@ -53,6 +53,8 @@ train_dataloader = dict(
     persistent_workers=False,
     dataset=dict(_delete_=True, type="ConcatDataset", datasets=parts),
 )
+val_dataloader = dict(dataset=dict(num_images=2))
+test_dataloader = dict(dataset=dict(num_images=2))
 train_cfg = dict(max_epochs=1, val_interval=9)
 default_hooks = dict(logger=dict(interval=1))
 """
@@ -311,7 +313,7 @@ def test_real_photographs_train_a_step(tmp_path):
     result = run_tool(
         "train",
         *(VOC, "--work-dir", "wd", "--cfg-options", f"data_root={DATA / 'bccd'}"),
-        *("train_dataloader.dataset.indices=4", "val_dataloader.dataset.indices=2"),
+        *(f"{part}_dataloader.dataset.indices=2" for part in ("train", "val", "test")),
         *("train_cfg.max_epochs=1", "train_cfg.val_interval=1", "model.backbone.depth=14"),
         cwd=tmp_path,
     )

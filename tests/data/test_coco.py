@@ -24,7 +24,9 @@ SMALL = [
     "val_dataloader.persistent_workers=False",
     "train_dataloader.dataset.pipeline.2.scale=[(96,64),(96,80)]",
     "val_dataloader.dataset.pipeline.1.scale=(96,64)",
+    "test_dataloader.dataset.pipeline.1.scale=(96,64)",
     "model.test_cfg.rcnn.score_thr=0.0",
+    "model.test_cfg.rpn.max_per_img=30",
     "train_cfg.max_epochs=1",
     "default_hooks.logger.interval=1",
 ]

@@ -210,7 +210,8 @@ def test_the_command_line_swaps_prints_and_names_the_run(tmp_path, weights):
         f"_base_ = {str(ROOT / 'configs/faster_rcnn_resneskt_parcels.py')!r}\n"
         "model = dict(backbone=dict(_delete_=True, type='ResNet', depth=50, norm_eval=False))\n"
     )
-    options = [f"{part}_dataloader.dataset.num_images=4" for part in ("train", "val")]
+    parts = ("train", "val", "test")
+    options = [f"{part}_dataloader.dataset.num_images=4" for part in parts]
     done = run_tool(
         "train",
         config,
