@@ -1,6 +1,6 @@
-"""Put ResNeSkt-50 into every ResNet-50-based config of the installed MMDetection.
+"""Put ResNeSkt-50 into every ResNet-50-based config of an installed MM library.
 
-Each is built, trained for one step on synthetic images, and predicts.
+Each is built, trained for three steps on synthetic images, and predicts.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from pathlib import Path
 
 from mmresneskt.runtime.errors import UserError
 
+_LIBRARIES = ("mmdet", "mmseg", "mmpose")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", default="results/zoo_swap.md")
+    parser.add_argument("--library", choices=_LIBRARIES, default="mmdet")
+    parser.add_argument("--out", help="default: results/zoo_swap.md, or zoo_swap_LIBRARY.md")
     parser.add_argument("--one", metavar="FOLDER/NAME.py", help="one config only, no table")
     parser.add_argument("--weights", default="none", help="to start from, with --one")
 
@@ -27,13 +30,15 @@ def run(args: argparse.Namespace) -> None:
 
     if args.one:
         try:
-            try_one(args.one, args.weights)
+            try_one(args.one, args.weights, args.library)
         except Exception as error:  # whatever a model raises is the outcome
             raise UserError(f"{args.one}: {type(error).__name__}: {error}") from error
         print(f"{args.one}: works")
         return
+    suffix = "" if args.library == "mmdet" else f"_{args.library}"
+    out = Path(args.out or f"results/zoo_swap{suffix}.md")
     try:
-        sweep(Path(args.out))
+        sweep(out, args.library)
     except OSError as error:
         raise UserError(f"--out: {error}") from error
-    print(f"results: {args.out}")
+    print(f"results: {out}")

@@ -48,9 +48,12 @@ def runs(request, tmp_path_factory):
     """One process with batches of 4, two with batches of 2."""
     folder = tmp_path_factory.mktemp("runs")
     alone, pair = folder / "alone", folder / "pair"
-    done = run_tool("train", write(alone, request.param, batch=4), "--work-dir", alone, cwd=ROOT)
+    config = write(alone, request.param, batch=4)
+    done = run_tool("train", config, "--work-dir", alone, "--no-report", cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    output = train(write(pair, request.param, batch=2))
+    config = write(pair, request.param, batch=2)
+    output = finish(start("dist_train.sh", config, 2, "--work-dir", pair))
+    assert (pair / "report.html").exists()
     return folder, output, request.param
 
 
@@ -92,7 +95,7 @@ def test_two_machines_train_as_one_process(runs):
         port = free.getsockname()[1]
     machines = [
         start(
-            *("dist_train.sh", config, 1, "--work-dir", pair),
+            *("dist_train.sh", config, 1, "--work-dir", pair, "--no-report"),
             **dict(NNODES=2, NODE_RANK=rank, MASTER_ADDR="127.0.0.1", PORT=port),
         )
         for rank in (0, 1)
@@ -105,7 +108,7 @@ def test_two_machines_train_as_one_process(runs):
 def test_a_killed_process_is_started_again_and_the_run_ends_where_it_should(tmp_path):
     folder = tmp_path / "run"
     config = write(folder, CLASSIFIER, batch=4, epochs=4)
-    process = start("dist_train.sh", config, 2, "--work-dir", folder)
+    process = start("dist_train.sh", config, 2, "--work-dir", folder, "--no-report")
     deadline = time.monotonic() + 300
     while not (folder / "last_checkpoint").exists() and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -102,7 +102,8 @@ def finish(process):
 
 
 def train(config, *options):
-    return finish(start("dist_train.sh", config, 2, "--work-dir", config.parent, *options))
+    fixed = "--work-dir", config.parent, "--no-report"
+    return finish(start("dist_train.sh", config, 2, *fixed, *options))
 
 
 def record(folder, rank=0):

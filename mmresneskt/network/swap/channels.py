@@ -9,6 +9,10 @@ from mmengine.config import ConfigDict
 from mmresneskt.runtime.config.tree import nodes
 
 _INPUT = ("in_channels", "in_channel")
+_FIRST = "c1_in_channels"
+"""DeepLabV3+'s decoder sees the first map as well."""
+_ONLY_THE_LAST = ("JPU",)
+"""Necks that put a map of their own in the last one's place, and hand the others on."""
 
 
 def start_at_first(holder: ConfigDict) -> int:
@@ -44,28 +48,43 @@ def set_channels(holder: ConfigDict, old: list[int], new: list[int]) -> None:
             neck[key] = _renewed(neck[key], old, new)
             if neck[key] is None:
                 raise ValueError(f"neck.{key} is not the channels of the backbone's maps, {old}")
-            return
+            if neck.get("type") not in _ONLY_THE_LAST:
+                return
+            new = [*new[:-1], old[-1]]
     heads = [v for k, v in holder.items() if k not in ("backbone", "neck", "data_preprocessor")]
     if not _replace(heads, old, new):
         raise ValueError(f"no head has in_channels for the backbone's maps, {old}")
 
 
-def _renewed(value: int | Sequence[int], old: list[int], new: list[int]) -> int | list[int] | None:
-    """``value`` with the new channels, None if it is not the old ones."""
-    if isinstance(value, int):
-        return new[-1] if value == old[-1] else None
-    if list(value) == old:
-        return new
-    return new[::-1] if list(value) == old[::-1] else None
+def _renewed(
+    value: int | Sequence[int], old: list[int], new: list[int], which: int | Sequence[int] = -1
+) -> int | Sequence[int] | None:
+    """``value`` with the new channels, None if it is not the old ones.
+
+    Args:
+        which: the map, or those, whose channels they are, as MMSegmentation's ``in_index``.
+    """
+    if not isinstance(which, int):
+        old, new = ([maps[i] for i in which] for maps in (old, new))
+    elif isinstance(value, int):
+        return new[which] if value == old[which] else None
+    for before, after in ((old, new), (old[::-1], new[::-1])):
+        if list(value) == before:
+            return tuple(after) if isinstance(value, tuple) else after  # JPU insists on its kind
+    return None
 
 
 def _replace(heads: list, old: list[int], new: list[int]) -> int:
     """Replace wherever the old channels come in; return how often."""
     count = 0
     for _, node in nodes(heads):
+        if node.get(_FIRST) == old[0]:
+            node[_FIRST] = new[0]
         keys = (*_INPUT, "out_channels") if "roi_layer" in node else _INPUT
         for key in keys:
-            renewed = _renewed(node[key], old, new) if key in node else None
+            if key not in node:
+                continue
+            renewed = _renewed(node[key], old, new, node.get("in_index", -1))
             if renewed is not None:
                 node[key] = renewed
                 count += 1

@@ -185,6 +185,8 @@ def _leave_out_weights_of_the_whole(cfg: Config, holder: ConfigDict) -> None:
     if cfg.get("load_from"):
         cfg.load_from = None
     for part in (cfg.model, holder):
+        if part.get("pretrained"):  # the backbone's, of the old one
+            part.pretrained = None
         initializer = part.get("init_cfg")
         if isinstance(initializer, dict) and initializer.get("type") == "Pretrained":
             del part["init_cfg"]

@@ -1,4 +1,4 @@
-"""The ResNet-50-based configs that the installed MMDetection brings."""
+"""The ResNet-50-based configs that an installed MM library brings."""
 
 from __future__ import annotations
 
@@ -7,22 +7,30 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmresneskt.runtime.environment import configs_of
+from mmresneskt.runtime.errors import UserError
+
+LIBRARIES = {"mmdet": "MMDetection", "mmseg": "MMSegmentation", "mmpose": "MMPose"}
 
 
-def zoo_folder() -> Path:
-    """``configs`` of the installed MMDetection."""
-    folder = configs_of("mmdet")
-    assert folder is not None
+def zoo_folder(library: str = "mmdet") -> Path:
+    """``configs`` of an installed library.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    folder = configs_of(library)
+    if folder is None:
+        raise UserError(f"{LIBRARIES[library]} ({library}) is not installed")
     return folder
 
 
-def resnet50_configs() -> tuple[list[str], dict[str, str]]:
+def resnet50_configs(library: str = "mmdet") -> tuple[list[str], dict[str, str]]:
     """Names ``FOLDER/NAME.py`` of the configs, and of those that cannot be read, with why.
 
     A config counts whose detector, or whose tracker's detector, has as backbone a ResNet,
     or one of its kin, of 50 layers.
     """
-    folder = zoo_folder()
+    folder = zoo_folder(library)
     names, unreadable = [], {}
     for file in sorted(folder.rglob("*.py")):
         name = str(file.relative_to(folder))

@@ -1,4 +1,4 @@
-"""Swap the backbone of every ResNet-50-based config of MMDetection, and write what became of it."""
+"""Swap the backbone of every ResNet-50-based config of a library, and write what became of it."""
 
 from __future__ import annotations
 
@@ -20,42 +20,54 @@ from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.files import write_whole
 from mmresneskt.runtime.text_table import format_table
 
-from .configs import resnet50_configs, zoo_folder
+from .configs import LIBRARIES, resnet50_configs, zoo_folder
 from .trial import trial
 
 _SECONDS = 600
+_HOW = {
+    "MMDetection": "128x128, or 256x256 where 900 queries are chosen; the classifier is biased so "
+    "that scores pass every threshold; of trackers and semi-supervised models the whole is built "
+    "and the detector takes the steps",
+    "MMSegmentation": "128x128, a class drawn for every pixel",
+    "MMPose": "of the config's own size, one object each, its targets made by the config's own "
+    "pipeline",
+}
 
 
-def sweep(out: Path) -> None:
+def sweep(out: Path, library: str) -> None:
     """Try every config in a process of its own, and write the table.
+
+    Args:
+        library: a key of :data:`LIBRARIES`.
 
     Raises:
         OSError: it cannot be written.
+        UserError: the library is not installed.
     """
-    names, unreadable = resnet50_configs()
+    names, unreadable = resnet50_configs(library)
     outcomes: dict[str, str] = {}
     as_it_is: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder, "resnest50.pth")
         _in_a_process(_write_weights, weights)
         for number, name in enumerate(names, start=1):
-            outcomes[name] = _in_a_process(try_one, name, weights)
+            outcomes[name] = _in_a_process(try_one, name, weights, library)
             if outcomes[name]:
-                as_it_is[name] = _in_a_process(_try_as_it_is, name) or "works"
+                as_it_is[name] = _in_a_process(_try_as_it_is, name, library) or "works"
             print(f"[{number}/{len(names)}] {name}: {outcomes[name] or 'works'}", flush=True)
-    write_whole(out, _report(outcomes, as_it_is, unreadable).encode())
+    write_whole(out, _report(LIBRARIES[library], outcomes, as_it_is, unreadable).encode())
 
 
-def try_one(name: str, weights: str | Path, **how: Any) -> None:
+def try_one(name: str, weights: str | Path, library: str = "mmdet", **how: Any) -> None:
     """Swap and try one config; ``how`` is of :func:`trial`."""
-    os.chdir(zoo_folder().parent)  # some configs name others relative to MMDetection's root
+    os.chdir(zoo_folder(library).parent)  # some configs name others relative to the library's root
     swap = functools.partial(swap_backbone, name=f"resneskt50:{weights}")
-    trial(load_config(f"mmdet::{name}", change=swap), **how)
+    trial(load_config(f"{library}::{name}", change=swap), **how)
 
 
-def _try_as_it_is(name: str) -> None:
-    os.chdir(zoo_folder().parent)
-    trial(load_config(f"mmdet::{name}"))
+def _try_as_it_is(name: str, library: str) -> None:
+    os.chdir(zoo_folder(library).parent)
+    trial(load_config(f"{library}::{name}"))
 
 
 def _write_weights(file: Path) -> None:
@@ -97,7 +109,9 @@ def _in_a_process(function: Callable, *arguments: object) -> str:
         process.join()
 
 
-def _report(outcomes: dict[str, str], as_it_is: dict[str, str], unreadable: dict[str, str]) -> str:
+def _report(
+    library: str, outcomes: dict[str, str], as_it_is: dict[str, str], unreadable: dict[str, str]
+) -> str:
     failed = {name: why for name, why in outcomes.items() if why}
     works = len(outcomes) - len(failed)
     refused = sum(why.startswith("UserError") for why in failed.values())
@@ -105,15 +119,12 @@ def _report(outcomes: dict[str, str], as_it_is: dict[str, str], unreadable: dict
     versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
     folders = Counter(Path(name).parent.name for name, why in outcomes.items() if not why)
     lines = [
-        "# ResNeSkt-50 in every ResNet-50-based config of MMDetection",
+        f"# ResNeSkt-50 in every ResNet-50-based config of {library}",
         "",
         f"{works} of {len(outcomes)} configs ({works / max(len(outcomes), 1):.1%}) are built, take "
-        "three training steps and predict after the swap, on synthetic images of 128x128 (256x256 "
-        "where 900 queries are chosen), with the classifier biased so that scores pass every "
-        f"threshold. Of the {len(failed)} others a swap makes no sense for {refused} (UserError, "
-        "with the reason). Of trackers and semi-supervised models the whole is built and the "
-        "detector takes the steps. Instead of the public weights a file of the same shape is "
-        "loaded.",
+        f"three training steps and predict after the swap, on synthetic images ({_HOW[library]}). "
+        f"Of the {len(failed)} others a swap makes no sense for {refused} (UserError, with the "
+        "reason). Instead of the public weights a file of the same shape is loaded.",
         "",
         f"Made by `mmresneskt sweep`, {where['date']}, commit {where['commit']}, "
         f"{where['hardware']}; {versions}.",
@@ -126,7 +137,7 @@ def _report(outcomes: dict[str, str], as_it_is: dict[str, str], unreadable: dict
             markdown=True,
         ),
         "",
-        "Not counted, since MMDetection itself cannot read them:",
+        f"Not counted, since {library} itself cannot read them:",
         "",
         *(f"- {name}: {_cell(why)}" for name, why in unreadable.items()),
         "",

@@ -41,6 +41,8 @@ def trial(cfg: Config, device: str = "cpu", steps: int = 3) -> None:
     """
     cfg = copy.deepcopy(cfg)
     _leave_out_downloads(cfg.model)
+    if "size" in (cfg.model.get("data_preprocessor") or {}):  # to which MMSegmentation pads
+        cfg.model.data_preprocessor.update(size=None, size_divisor=32)
     if device == "cpu":
         replace_sync_bn(cfg.model)
     torch.manual_seed(0)
