@@ -51,6 +51,32 @@ def test_a_necks_last_map_moves_with_its_first():
     assert (neck.in_channels, neck.start_level, neck.end_level) == ([128, 256, 512], 0, 1)
 
 
+@pytest.mark.parametrize(
+    ("config", "neck", "decoder", "auxiliary"),
+    [
+        ("upernet/upernet_r50_4xb4-40k_voc12aug-512x512.py", None, [64, 128, 256, 512], 256),
+        ("fastfcn/fastfcn_r50-d32_jpu_psp_4xb4-160k_ade20k-512x512.py", 3, 2048, 256),
+        ("fastfcn/fastfcn_r50-d32_jpu_enc_4xb4-160k_ade20k-512x512.py", 3, [128, 256, 2048], 256),
+        ("sem_fpn/fpn_r50_4xb2-80k_cityscapes-512x1024.py", 4, [256] * 4, None),
+    ],
+)
+def test_heads_of_mmsegmentation_get_the_channels_of_their_maps(config, neck, decoder, auxiliary):
+    pytest.importorskip("mmseg")
+    model = swap_backbone(load_config(f"mmseg::{config}"), "timm:resnet18:none").model
+    assert model.decode_head.in_channels == decoder
+    assert auxiliary is None or model.auxiliary_head.in_channels == auxiliary
+    assert neck is None or [*model.neck.in_channels] == [64, 128, 256, 512][-neck:]
+
+
+def test_a_decoder_of_the_first_map_too():
+    pytest.importorskip("mmseg")
+    cfg = load_config("mmseg::deeplabv3plus/deeplabv3plus_r50-d8_4xb4-40k_voc12aug-512x512.py")
+    cfg.model.backbone.update(strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1))
+    model = swap_backbone(cfg, "timm:resnet18:none").model
+    assert (model.decode_head.in_channels, model.decode_head.c1_in_channels) == (512, 64)
+    assert model.auxiliary_head.in_channels == 256
+
+
 def test_normalisation_is_that_of_the_weights_tag():
     swapped = swap_backbone(load_config(RETINANET), "timm:tf_efficientnet_b0.ap_in1k")
     assert swapped.model.data_preprocessor.mean == [127.5] * 3

@@ -49,6 +49,18 @@ def test_trains_a_step_and_predicts(name, weights):
     trial(load_config(f"mmdet::{name}", change=swap), steps=1)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mmseg::deeplabv3plus/deeplabv3plus_r50-d8_4xb4-40k_voc12aug-512x512.py",
+        "mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco-256x192.py",
+    ],
+)
+def test_other_libraries_train_a_step_and_predict(name, weights):
+    pytest.importorskip(name.partition(":")[0])
+    trial(load_config(name, change=partial(swap_backbone, name=f"resneskt50:{weights}")), steps=1)
+
+
 def test_the_sweep_takes_all_configs_of_fifty_layers():
     names, unreadable = resnet50_configs()
     assert len(names) > 300

@@ -64,10 +64,11 @@ def _renewed(
     Args:
         which: the map, or those, whose channels they are, as MMSegmentation's ``in_index``.
     """
+    if isinstance(value, int):
+        one = which if isinstance(which, int) else -1
+        return new[one] if value == old[one] else None
     if not isinstance(which, int):
         old, new = ([maps[i] for i in which] for maps in (old, new))
-    elif isinstance(value, int):
-        return new[which] if value == old[which] else None
     for before, after in ((old, new), (old[::-1], new[::-1])):
         if list(value) == before:
             return tuple(after) if isinstance(value, tuple) else after  # JPU insists on its kind
