@@ -164,7 +164,8 @@ class _FromCheckpoint:
             samples = model.test_step(pseudo_collate(inputs))
         samples = [sample if "pred_score" not in sample else _as_box(sample) for sample in samples]
         if any("bboxes" not in sample.get("pred_instances", ()) for sample in samples):
-            raise UserError(f"{type(model).__name__} gives no boxes")
+            what = "predict is for detectors and classifiers"
+            raise UserError(f"{type(model).__name__} gives no boxes: {what}")
         found = [sample.pred_instances.cpu().numpy() for sample in samples]
         return [(boxes.bboxes, boxes.scores, boxes.labels) for boxes in found]
 

@@ -77,12 +77,14 @@ def _try_weights(runner: Runner, args: argparse.Namespace) -> None:
 
 
 def _draw_into(cfg: Config, folder: str) -> None:
-    """Turn on the visualization hook, whose settings differ between the two libraries."""
+    """Turn on the visualization hook, whose settings differ between the libraries."""
     hook = cfg.default_hooks.get("visualization")
     if hook is None:
         raise UserError("--show-dir: the config has no default_hooks.visualization")
-    if cfg.get("default_scope") == "mmpretrain":
+    if cfg.get("default_scope") in ("mmpretrain", "mmpose"):
         hook.update(enable=True, out_dir=folder, interval=1)
+    elif cfg.get("default_scope") == "mmseg":  # PictureFilesHook says where
+        hook.update(draw=True, interval=1)
     else:
         hook.update(draw=True, test_out_dir=folder)
 
@@ -90,7 +92,7 @@ def _draw_into(cfg: Config, folder: str) -> None:
 def _dump_into(cfg: Config, filename: str) -> None:
     if Path(filename).suffix not in (".pkl", ".pickle"):
         raise UserError(f"--out {filename}: the name must end in .pkl or .pickle")
-    dump = "DumpResults" if cfg.get("default_scope") == "mmpretrain" else "DumpDetResults"
+    dump = "DumpDetResults" if cfg.get("default_scope", "mmdet") == "mmdet" else "DumpResults"
     evaluators = (
         cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
     )

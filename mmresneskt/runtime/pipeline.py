@@ -12,7 +12,7 @@ from .broken_images import guarded
 def test_pipeline(cfg: Config) -> Compose:
     """The transforms of the config's test images, which take ``dict(img_path=..., img_id=...)``.
 
-    They raise CorruptImage for an image that is not decoded.
+    Annotations are not looked for. They raise CorruptImage for an image that is not decoded.
 
     Raises:
         ValueError: the config has no test dataset with a pipeline.
@@ -23,6 +23,11 @@ def test_pipeline(cfg: Config) -> Compose:
     if not dataset:
         raise ValueError("the config has no test_dataloader with a pipeline for its images")
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mmdet")):
-        pipeline = Compose(dataset["pipeline"])
+        steps = [step for step in dataset["pipeline"] if not _annotates(step)]
+        pipeline = Compose(steps)
     pipeline.transforms = guarded(pipeline.transforms)
     return pipeline
+
+
+def _annotates(step: dict) -> bool:
+    return str(step.get("type")).endswith("LoadAnnotations")

@@ -14,7 +14,7 @@ from mmresneskt.data.parcels.canvas import Canvas
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32), width=st.integers(32, 300), height=st.integers(32, 300))
 def test_any_size_gives_boxes_within_the_image(seed, width, height):
-    image, packages = draw_scene(np.random.default_rng(seed), width, height)
+    image, packages, kinds = draw_scene(np.random.default_rng(seed), width, height)
     assert image.shape == (height, width, 3)
     assert image.dtype == np.uint8
     for package in packages:
@@ -22,6 +22,8 @@ def test_any_size_gives_boxes_within_the_image(seed, width, height):
         assert 0 <= x1 < x2 <= width
         assert 0 <= y1 < y2 <= height
         assert package.kind in KINDS
+        assert package.mask[y1:y2, x1:x2].sum() == package.mask.sum() > 0
+        assert (kinds[package.mask] == 1 + list(KINDS).index(package.kind)).all()
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
@@ -56,7 +58,7 @@ def test_boxes_bound_what_is_drawn_and_hidden_packages_are_not_listed(cover, lis
     monkeypatch.setattr(scene, "_place", place)
     monkeypatch.setattr(scene, "_belt", lambda rng, w, h: np.zeros((h, w, 3)))
     two = next(s for s in range(99) if _first_count(s) == 2)
-    _, packages = draw_scene(np.random.default_rng(two), 160, 120, most=2)
+    packages = draw_scene(np.random.default_rng(two), 160, 120, most=2).packages
     boxes = [p.box for p in packages]
     assert boxes == [(20, 30, 120, 80), (120 - cover, 25, 150, 90)][-listed:]
 
@@ -81,6 +83,11 @@ def test_coco_reads_it(tmp_path):
     for annotation in coco.anns.values():
         x, y, w, h = annotation["bbox"]
         assert annotation["area"] == w * h > 0
+        name = coco.imgs[annotation["image_id"]]["file_name"].replace(".jpg", ".png")
+        kinds = cv2.imread(str(folder / "kinds" / name), cv2.IMREAD_UNCHANGED)
+        mask = coco.annToMask(annotation).astype(bool)
+        assert mask.any()
+        assert (kinds[mask] == annotation["category_id"]).all()
 
 
 def test_kinds_are_balanced():

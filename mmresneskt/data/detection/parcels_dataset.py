@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 
-from ..parcels import KINDS, write_parcels
-from ..parcels.files import ANNOTATIONS, IMAGES
+from ..parcels import KINDS
+from ..parcels.files import ANNOTATIONS, IMAGES, parcels_in
 
 
 @DATASETS.register_module(force=True)
@@ -19,7 +18,7 @@ class ParcelsDataset(CocoDataset):
     Args:
         num_images, size, seed: see :func:`write_parcels`; size is width, height.
         data_root: each combination of the three gets a folder of its own in here.
-        Others: as in MMDetection's CocoDataset.
+        Others: as in MMDetection's CocoDataset; each package has a mask of its visible part.
     """
 
     makes_its_files = True
@@ -33,9 +32,7 @@ class ParcelsDataset(CocoDataset):
         data_root: str = "data/parcels",
         **options: object,
     ) -> None:
-        width, height = size
-        folder = Path(data_root) / f"seed{seed}_{num_images}x{width}x{height}"
-        write_parcels(folder, num_images, (width, height), seed)
+        folder = parcels_in(data_root, num_images, size, seed)
         super().__init__(
             data_root=str(folder), ann_file=ANNOTATIONS, data_prefix=dict(img=IMAGES), **options
         )

@@ -7,30 +7,33 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
+from pycocotools.mask import encode
 
 from .kinds import KINDS
 from .scene import draw_scene
 
 ANNOTATIONS = "annotations.json"
 IMAGES = "images"
+MAPS = "kinds"
 
 
 def write_parcels(
     folder: str | Path, num_images: int, size: tuple[int, int] = (160, 160), seed: int = 0
 ) -> Path:
-    """Write images and their boxes; a folder that is already there is left as it is.
+    """Write images, their boxes and masks; a folder that is already there is left as it is.
 
     The folder appears whole or not at all. Image i depends on (seed, i, size) only, so
     a longer set begins with the shorter one.
 
     Args:
-        folder: gets ``images/000000.jpg`` ... and ``annotations.json``.
+        folder: gets ``images/000000.jpg`` ..., ``annotations.json``, and in
+            ``kinds/000000.png`` ... the number of each pixel's kind, 0 for the belt.
         size: width and height in pixels.
 
     Returns:
@@ -50,15 +53,18 @@ def write_parcels(
         return folder
     with _written_whole(folder) as draft:
         (draft / IMAGES).mkdir()
+        (draft / MAPS).mkdir()
         labels = {name: i for i, name in enumerate(KINDS, start=1)}
         images, boxes = [], list[dict]()
         for index in range(num_images):
-            image, packages = draw_scene(np.random.default_rng((seed, index)), width, height)
+            scene = draw_scene(np.random.default_rng((seed, index)), width, height)
             name = f"{index:06d}.jpg"
-            _write_jpeg(draft / IMAGES / name, image)
+            _write(draft / IMAGES / name, scene.image)
+            _write(draft / MAPS / f"{index:06d}.png", scene.kinds)
             images.append(dict(id=index, file_name=name, width=width, height=height))
-            for package in packages:
+            for package in scene.packages:
                 x1, y1, x2, y2 = package.box
+                mask = encode(np.asfortranarray(package.mask, np.uint8))
                 boxes.append(
                     dict(
                         id=len(boxes) + 1,
@@ -66,6 +72,7 @@ def write_parcels(
                         category_id=labels[package.kind],
                         bbox=[x1, y1, x2 - x1, y2 - y1],
                         area=(x2 - x1) * (y2 - y1),
+                        segmentation={**mask, "counts": mask["counts"].decode()},
                         iscrowd=0,
                     )
                 )
@@ -73,6 +80,14 @@ def write_parcels(
         document = dict(images=images, annotations=boxes, categories=categories)
         (draft / ANNOTATIONS).write_text(json.dumps(document))
     return folder
+
+
+def parcels_in(data_root: str, num_images: int, size: Sequence[int], seed: int) -> Path:
+    """The folder of :func:`write_parcels` for these arguments, below ``data_root``."""
+    width, height = size
+    # masks: those that were written before there were any stay where they are
+    folder = Path(data_root) / f"masks_seed{seed}_{num_images}x{width}x{height}"
+    return write_parcels(folder, num_images, (width, height), seed)
 
 
 def write_crops(folder: str | Path, num_images: int, size: int = 64, seed: int = 0) -> Path:
@@ -104,7 +119,7 @@ def write_crops(folder: str | Path, num_images: int, size: int = 64, seed: int =
         for kind in KINDS:
             (draft / kind).mkdir()
         for index, (kind, crop) in zip(range(num_images), _crops(size, seed)):
-            _write_jpeg(draft / kind / f"{index:06d}.jpg", crop)
+            _write(draft / kind / f"{index:06d}.jpg", crop)
     return folder
 
 
@@ -112,7 +127,7 @@ def _crops(size: int, seed: int) -> Iterator[tuple[str, np.ndarray]]:
     """Endless crops: a square a fifth wider than the package's longer side, resized."""
     for index in itertools.count():
         # few packages in a scene, so that seldom one hides another
-        image, packages = draw_scene(np.random.default_rng((seed, index)), 160, 160, most=3)
+        image, packages, _ = draw_scene(np.random.default_rng((seed, index)), 160, 160, most=3)
         for package in packages:
             x1, y1, x2, y2 = package.box
             half = int(0.6 * max(x2 - x1, y2 - y1))
@@ -122,7 +137,8 @@ def _crops(size: int, seed: int) -> Iterator[tuple[str, np.ndarray]]:
             yield package.kind, cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def _write_jpeg(path: Path, image: np.ndarray) -> None:
+def _write(path: Path, image: np.ndarray) -> None:
+    """As the name ends; a PNG has no quality to set."""
     if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 92]):
         raise OSError(f"{path.name} cannot be written to {path.parent}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,16 +17,24 @@ _LEAST_VISIBLE = 0.4
 
 @dataclass(frozen=True)
 class Package:
-    """One package of a scene: its kind and its box x1, y1, x2, y2 in pixels."""
+    """One package of a scene: its kind, its box x1, y1, x2, y2 in pixels, and its visible part."""
 
     kind: str
     box: tuple[int, int, int, int]
+    mask: np.ndarray
+    """bool (height, width)."""
 
 
-def draw_scene(
-    rng: np.random.Generator, width: int, height: int, most: int = 8
-) -> tuple[np.ndarray, list[Package]]:
-    """Draw one image: uint8 BGR (height, width, 3), and the packages in it.
+class Scene(NamedTuple):
+    image: np.ndarray
+    """uint8 BGR (height, width, 3)."""
+    packages: list[Package]
+    kinds: np.ndarray
+    """uint8 (height, width): 0 for the belt, and k for a package of the k-th kind, from 1 on."""
+
+
+def draw_scene(rng: np.random.Generator, width: int, height: int, most: int = 8) -> Scene:
+    """Draw one image, and say what is in it.
 
     Packages overlap; one that later ones hide to more than 60 % is not listed. Boxes
     bound what is drawn of a package, the hidden part included, within the image.
@@ -45,12 +54,15 @@ def draw_scene(
         owner[solid] = number
         drawn.append((number, kind, solid))
     packages = []
+    kinds = np.zeros_like(owner)
     for number, kind, solid in drawn:
-        if np.count_nonzero(owner == number) >= _LEAST_VISIBLE * np.count_nonzero(solid):
+        visible = owner == number
+        kinds[visible] = 1 + list(KINDS).index(kind)
+        if np.count_nonzero(visible) >= _LEAST_VISIBLE * np.count_nonzero(solid):
             ys, xs = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
             box = (int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1)
-            packages.append(Package(kind, box))
-    return _expose(rng, image), packages
+            packages.append(Package(kind, box, visible))
+    return Scene(_expose(rng, image), packages, kinds)
 
 
 def _belt(rng: np.random.Generator, width: int, height: int) -> np.ndarray:

@@ -24,7 +24,7 @@ def toy_cells(folder: Path) -> Path:
     for part in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     for number in range(6):
-        image, packages = draw_scene(np.random.default_rng((0, number)), _WIDTH, _HEIGHT)
+        image, packages, _ = draw_scene(np.random.default_rng((0, number)), _WIDTH, _HEIGHT)
         cv2.imwrite(str(folder / f"JPEGImages/{number}.jpg"), image)
         objects = "".join(_OBJECT.format(package.kind, *package.box) for package in packages)
         size = f"<width>{_WIDTH}</width><height>{_HEIGHT}</height><depth>3</depth>"

@@ -40,7 +40,7 @@ class PictureFilesHook(Hook):
             return
         pictures = picture_files(list(map(Path, paths)), self._folder)
         files = {path: str(picture) for path, picture in zip(paths, pictures)}
-        for name in ("add_datasample", "visualize_cls"):  # of MMDetection, of MMPretrain
+        for name in ("add_datasample", "visualize_cls"):  # of MMPretrain the latter
             draw = getattr(runner.visualizer, name, None)
             if draw is not None:
                 setattr(runner.visualizer, name, functools.partial(_draw, draw, files))
@@ -54,6 +54,5 @@ def _draw(
     out_file: str | None = None,
     **options: Any,
 ) -> Any:
-    if out_file is not None:
-        out_file = files.get(str(data_sample.get("img_path")), out_file)
+    out_file = files.get(str(data_sample.get("img_path")), out_file)
     return draw(*args, data_sample=data_sample, out_file=out_file, **options)

@@ -1,0 +1,64 @@
+"""The generated parcels with masks: what trains on them, and how it is evaluated."""
+
+import pickle
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from mmresneskt.data.parcels import KINDS
+from tests.support.helpers import run_tool
+
+pytest.importorskip("mmseg")
+FEW = [f"{part}_dataloader.dataset.num_images=6" for part in ("train", "val", "test")]
+FEW += ["max_epochs=1", "train_dataloader.num_workers=0", "val_dataloader.num_workers=0"]
+FEW += ["train_dataloader.persistent_workers=False", "val_dataloader.persistent_workers=False"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("segmentation")
+    config = "mmresneskt::upernet_resneskt_parcels.py"
+    done = run_tool("train", config, "--work-dir", "wd", "--cfg-options", *FEW, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    options = ["--show-dir", "shown", "--out", "found.pkl"]
+    done = run_tool("test", "wd", *options, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout + done.stderr
+
+
+def test_the_measure_is_the_mean_over_kinds_of_intersection_over_union(trained):
+    folder, output = trained
+    found = pickle.loads((folder / "found.pkl").read_bytes())
+    assert len(found) == 6
+    both, either = np.zeros((2, 1 + len(KINDS)))
+    for sample in found:
+        labels = cv2.imread(str(folder / sample["seg_map_path"]), cv2.IMREAD_UNCHANGED)
+        image = sample["pred_sem_seg"]["data"].numpy()[0]
+        for kind in range(1 + len(KINDS)):
+            ours, theirs = image == kind, labels == kind
+            both[kind] += (ours & theirs).sum()
+            either[kind] += (ours | theirs).sum()
+    expected = 100 * np.mean(both[either > 0] / either[either > 0])
+    assert float(re.search(r" mIoU: ([\d.]+)", output)[1]) == pytest.approx(expected, abs=0.01)
+    assert len([*(folder / "shown").glob("*.jpg")]) == 6
+
+
+def test_a_segmentor_shows_its_attention_and_gives_no_boxes(trained):
+    folder, _ = trained
+    image = next(folder.glob("data/**/images/000000.jpg"))
+    done = run_tool("attention", "wd", image, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    done = run_tool("predict", "wd", image, cwd=folder)
+    assert done.returncode == 2
+    assert "EncoderDecoder gives no boxes" in done.stderr
+
+
+def test_masks_are_trained_on_and_evaluated(tmp_path):
+    few = [option for option in FEW if "num_images" in option or "epochs" in option]
+    options = ["--work-dir", "wd", "--no-report", "--cfg-options", *few]
+    done = run_tool("train", "mmresneskt::mask_rcnn_resneskt_parcels.py", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "loss_mask: " in done.stdout
+    assert "coco/segm_mAP: " in done.stdout
