@@ -4,7 +4,7 @@ _base_ = "_base_/small_detector.py"
 
 data_root = "data/parcels"
 size = (160, 160)
-max_epochs = 7
+max_epochs = 5
 
 # Fourteen layers and half the pyramid's channels: in the minutes that two cores need, more epochs
 # teach more than more layers do. Packages are 35 to 77 pixels long in these images: anchors start
@@ -43,7 +43,7 @@ train_dataloader = dict(
         _delete_=True,
         type="ParcelsDataset",
         data_root=data_root,
-        num_images=480,
+        num_images=840,
         size=size,
         seed=0,
         pipeline=train_pipeline,
@@ -64,7 +64,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-train_cfg = dict(max_epochs=max_epochs, val_interval=2)
+train_cfg = dict(max_epochs=max_epochs, val_interval=1)
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=50),
     dict(

@@ -5,7 +5,7 @@ custom_imports = dict(imports=["mmresneskt", "mmresneskt.data.segmentation"])
 
 data_root = "data/parcels"
 size = (160, 160)
-max_epochs = 7
+max_epochs = 5
 
 # Fourteen layers and light heads, that learn this in minutes on two cores.
 norm_cfg = dict(type="BN", requires_grad=True)
@@ -35,7 +35,7 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=True),
-    dataset=dict(**parcels, num_images=480, seed=0, pipeline=train_pipeline),
+    dataset=dict(**parcels, num_images=840, seed=0, pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=4,
