@@ -8,9 +8,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from mmresneskt.runtime.errors import explain, printable
-
-from .shown import Seen, Shown
+from .shown import Seen, Shown, look
 
 KEPT_SECONDS = 300
 """How long a file of the page is kept: an upload may wait for others that were before it."""
@@ -32,20 +30,15 @@ def build_page(models: Sequence[Shown], examples: Sequence[Path]) -> gr.Blocks:
         examples: images to look at where there is nothing else.
     """
 
-    def look(path: Path) -> list:
-        name = printable(path.name)
-        try:
-            seen, maps = zip(*(model.look(path) for model in models))
-        except Exception as error:  # of a decoder, of a transform, of a model; said on the page
-            why = printable(explain(error)) or type(error).__name__
-            return [None, f"{name} cannot be used: {why}", None, *[None] * len(attention)]
-        return [None, name, seen, *(picture for picture in maps if picture is not None)]
+    def answer(path: Path) -> list:
+        message, seen, maps = look(models, path)
+        return [None, message, seen, *(m for m, model in zip(maps, models) if not model.silent)]
 
     def upload(path: str) -> list:
-        return look(Path(path))
+        return answer(Path(path))
 
     def example(chosen: gr.SelectData) -> list:
-        return look(examples[chosen.index])
+        return answer(examples[chosen.index])
 
     def draw(seen: Sequence[Seen] | None, threshold: float) -> list:
         if seen is None:
@@ -64,9 +57,7 @@ def build_page(models: Sequence[Shown], examples: Sequence[Path]) -> gr.Blocks:
             with gr.Column(scale=1, min_width=260):
                 file = gr.File(label="Drop an image", height=150, elem_id="upload")
                 name = gr.Textbox(label="Image", interactive=False, elem_id="name")
-                threshold = gr.Slider(
-                    0, 1, 0.3, step=0.01, label="Draw boxes with this score or more"
-                )
+                threshold = gr.Slider(0, 1, 0.3, step=0.01, label="Lowest score of a box")
                 gr.HTML("No image at hand? Take a generated one:")
                 gallery = gr.Gallery(
                     [str(path) for path in examples],
@@ -81,7 +72,8 @@ def build_page(models: Sequence[Shown], examples: Sequence[Path]) -> gr.Blocks:
                 with gr.Column(scale=2):
                     words = gr.Textbox(
                         label=f"Found by {model.title}",
-                        lines=2,
+                        lines=3,
+                        max_lines=3,
                         interactive=False,
                         elem_id=f"found-{number}",
                     )

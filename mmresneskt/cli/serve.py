@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
         UserError: Gradio is missing, a model cannot be loaded, or the address cannot be used.
         KeyboardInterrupt: the end.
     """
+    _check_address(args.host, args.port)
     chosen = _chosen(args)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # leaves no files
     with tempfile.TemporaryDirectory(prefix="mmresneskt-", ignore_cleanup_errors=True) as folder:
@@ -87,11 +89,6 @@ def run(args: argparse.Namespace) -> None:
                 prevent_thread_lock=True,
                 quiet=True,
             )[1]
-        except OSError as error:
-            port = f"--port {args.port}" if args.port else "every port from 7860 on"
-            raise UserError(
-                f"--host {args.host}, {port}: in use, or not to be had here; give another --port"
-            ) from error
         except Exception as error:  # of a proxy that takes 127.0.0.1 for its own, for instance
             raise UserError(f"--host {args.host}: {explain(error)}") from error
         print(f"page: {address} (Ctrl-C ends it)", flush=True)
@@ -99,6 +96,16 @@ def run(args: argparse.Namespace) -> None:
             threading.Event().wait()
         finally:
             page.close(verbose=False)
+
+
+def _check_address(host: str, port: int | None) -> None:
+    """Before a model is loaded; and Gradio would try a hundred ports of a host that is not here."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
+        socket.create_server((address[0], port or 0), family=family).close()
+    except (OSError, OverflowError) as error:
+        where = f"--host {host}{f' --port {port}' if port else ''}"
+        raise UserError(f"{where}: {error}") from error
 
 
 def _chosen(args: argparse.Namespace) -> list[argparse.Namespace]:

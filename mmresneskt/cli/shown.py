@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +11,14 @@ from PIL import Image
 
 from mmresneskt.network.attention_maps import attention_modules
 from mmresneskt.network.attention_picture import draw_spatial_attention
-from mmresneskt.runtime.errors import printable
+from mmresneskt.runtime.errors import explain, printable
 from mmresneskt.runtime.onnx.reader import Found
 from mmresneskt.runtime.pictures.boxes import class_name, draw_found
 
 from .trained import Trained
 
 _LONGEST = 1600  # pixels of an image as it is shown, and kept in memory for an open tab
-_NAMED = 12  # boxes in the text below a picture
+_NAMED = 8  # boxes in the text below a picture
 
 
 @dataclass(frozen=True)
@@ -76,3 +77,21 @@ class Shown:
         elif named:
             words += f"; the highest is {named[0]}"
         return draw_found(seen.image, tuple(x[sure] for x in seen.found), meta), printable(words)
+
+
+def look(
+    models: Sequence[Shown], path: Path
+) -> tuple[str, list[Seen] | None, list[np.ndarray | None]]:
+    """What every model sees in an image that somebody has sent.
+
+    Returns:
+        The image's name, or why it cannot be used; of each model what it finds, or None where it
+        cannot; of each model :meth:`Shown.look`'s picture.
+    """
+    name = printable(path.name)
+    try:
+        seen, maps = zip(*(model.look(path) for model in models))
+    except Exception as error:  # of a decoder, of a transform, of a model
+        why = printable(explain(error)) or type(error).__name__
+        return f"{name} cannot be used: {why}", None, [None] * len(models)
+    return name, list(seen), list(maps)
