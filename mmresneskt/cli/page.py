@@ -89,6 +89,7 @@ def build_page(models: Sequence[Shown], examples: Sequence[Path]) -> gr.Blocks:
         one: dict = dict(
             outputs=[file, name, kept, *attention],
             show_progress_on=[*found[::2], *attention],
+            trigger_mode="multiple",
             concurrency_limit=1,
             concurrency_id="models",
             api_visibility="private",

@@ -24,6 +24,10 @@ from .arguments import add_model_arguments, positive
 _MAX_UPLOAD = 64 << 20
 """Bytes of an image that is dropped on the page; whoever has the address fills the disk."""
 
+_ALONE = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
+"""What the page may load. Gradio shows the name of a file that is too large as HTML, and a name can
+hold the address of a picture."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -79,6 +83,7 @@ def run(args: argparse.Namespace) -> None:
                 theme=gradio.themes.Default(
                     font=["system-ui", "sans-serif"], font_mono="monospace"
                 ),
+                head=f'<meta http-equiv="Content-Security-Policy" content="{_ALONE}">',
                 max_file_size=_MAX_UPLOAD,
                 state_session_capacity=100,
                 footer_links=[],
