@@ -62,7 +62,7 @@ def build_page(models: Sequence[Shown], examples: Sequence[Path]) -> gr.Blocks:
                 gallery = gr.Gallery(
                     [str(path) for path in examples],
                     columns=len(examples),
-                    height=120,
+                    height=150,
                     allow_preview=False,
                     show_label=False,
                     buttons=[],
