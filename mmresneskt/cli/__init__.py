@@ -34,6 +34,7 @@ COMMANDS = (
     "train",
     "test",
     "predict",
+    "serve",
     "check",
     "demo",
     "publish",

@@ -75,9 +75,14 @@ def add_trained_arguments(parser: argparse.ArgumentParser, out: str) -> None:
         metavar="[WORK_DIR] IMAGE|FOLDER|GLOB",
         help="the work folder of a training, unless there is --config; images",
     )
+    add_model_arguments(parser)
+    parser.add_argument("--out", default=out, metavar="FOLDER", help="default: %(default)s")
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """A trained model, for :class:`mmresneskt.cli.trained.Trained`."""
     add_config_arguments(parser, "--config")
     parser.add_argument("--checkpoint", help="file or URL of the weights")
-    parser.add_argument("--out", default=out, metavar="FOLDER", help="default: %(default)s")
     parser.add_argument("--device", help="default: cuda where there is one, else cpu")
     add_trust_argument(parser)
 

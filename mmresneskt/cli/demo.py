@@ -39,3 +39,4 @@ def run(args: argparse.Namespace) -> None:
     predict = f"{command} predict {image} --config {CONFIG} --checkpoint {weights}"
     print(f"detect in an image: {predict}")
     print(f"train another backbone: {command} train {CONFIG} --backbone resnest50:none")
+    print(f"see what it sees, on a page (needs Gradio): {command} serve {folder}")

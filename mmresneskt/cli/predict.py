@@ -28,7 +28,6 @@ from .arguments import add_trained_arguments, positive
 
 if TYPE_CHECKING:
     import numpy as np
-    from mmengine.structures import BaseDataElement
 
     from mmresneskt.runtime.onnx.reader import Found
 
@@ -78,7 +77,13 @@ def run(args: argparse.Namespace) -> None:
             checkpoint, the model or the device is not as it should be, or the results cannot be
             written.
     """
-    from mmresneskt.runtime.images import find_images, picture_files, report_skipped
+    from mmresneskt.runtime.images import (
+        find_images,
+        picture_files,
+        report_skipped,
+        write_picture,
+    )
+    from mmresneskt.runtime.pictures.boxes import draw_found
 
     if args.model is None:
         from .config import use_work_folder
@@ -89,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
     images = find_images(args.images)
     folder = Path(args.out)
     pictures = picture_files(images, folder)
-    model: _Model = _FromCheckpoint(args) if args.model is None else _FromOnnx(args.model)
+    model = _model(args)
     results: list[dict] = []
     skipped: dict[Path, str] = {}
     done = 0
@@ -102,7 +107,8 @@ def run(args: argparse.Namespace) -> None:
             for (number, (image, _)), boxes in zip(whole.items(), found):
                 results += _entries(number, images[number], boxes, model.dataset_meta)
                 sure = boxes[1] >= args.score_thr
-                _draw(pictures[number], image, tuple(x[sure] for x in boxes), model.dataset_meta)
+                drawn = draw_found(image, tuple(x[sure] for x in boxes), model.dataset_meta)
+                write_picture(pictures[number], drawn)
                 done += 1
             print(f"\r{numbers.stop}/{len(images)} images", end="", flush=True)
         print()
@@ -125,6 +131,14 @@ def _check_alone(args: argparse.Namespace) -> None:
             )
 
 
+def _model(args: argparse.Namespace) -> _Model:
+    if args.model is not None:
+        return _FromOnnx(args.model)
+    from .trained import Trained
+
+    return Trained(args)
+
+
 class _FromOnnx:
     def __init__(self, file: str) -> None:
         from mmresneskt.runtime.onnx.reader import OnnxModel
@@ -140,34 +154,6 @@ class _FromOnnx:
 
     def find(self, inputs: list) -> list[Found]:
         return [self._model(image) for image in inputs]
-
-
-class _FromCheckpoint:
-    def __init__(self, args: argparse.Namespace) -> None:
-        from .trained import Trained
-
-        self._trained = Trained(args)
-        self.dataset_meta = self._trained.dataset_meta
-
-    def read(self, number: int, path: Path) -> tuple[np.ndarray, object]:
-        from mmresneskt.runtime.decoding import read_image
-
-        image = read_image(path)[..., ::-1]
-        return image, self._trained.pipeline(dict(img_path=str(path), img_id=number))
-
-    def find(self, inputs: list) -> list[Found]:
-        import torch
-        from mmengine.dataset import pseudo_collate
-
-        model = self._trained.model
-        with torch.no_grad():
-            samples = model.test_step(pseudo_collate(inputs))
-        samples = [sample if "pred_score" not in sample else _as_box(sample) for sample in samples]
-        if any("bboxes" not in sample.get("pred_instances", ()) for sample in samples):
-            what = "predict is for detectors and classifiers"
-            raise UserError(f"{type(model).__name__} gives no boxes: {what}")
-        found = [sample.pred_instances.cpu().numpy() for sample in samples]
-        return [(boxes.bboxes, boxes.scores, boxes.labels) for boxes in found]
 
 
 def _read(
@@ -190,28 +176,6 @@ def _write(file: Path, results: list[dict]) -> None:
         raise UserError(f"--out: {error}") from error
 
 
-def _draw(file: Path, image: np.ndarray, boxes: tuple[np.ndarray, ...], meta: dict) -> None:
-    """Write a picture of an image (H, W, 3), RGB, with its boxes."""
-    from mmresneskt.runtime.images import write_picture
-    from mmresneskt.runtime.pictures.boxes import draw_boxes
-
-    sides, scores, labels = boxes
-    names = [_name(label, meta) for label in labels.tolist()]
-    texts = [f"{name} {score:.2f}" for name, score in zip(names, scores.tolist())]
-    write_picture(file, draw_boxes(image, sides, labels, texts))
-
-
-def _as_box(sample: BaseDataElement) -> BaseDataElement:
-    """What MMPretrain says of an image as MMDetection says it of a box."""
-    from mmengine.structures import BaseDataElement, InstanceData
-
-    score, label = sample.pred_score.max(0)
-    height, width = sample.ori_shape
-    whole = score.new_tensor([[0, 0, width, height]])
-    box = InstanceData(bboxes=whole, scores=score[None], labels=label[None])
-    return BaseDataElement(pred_instances=box)
-
-
 def _entries(number: int, image: Path, boxes: Found, meta: dict) -> list[dict]:
     sides, scores, labels = (x.tolist() for x in boxes)
     ids = meta.get("cat_ids")
@@ -228,8 +192,3 @@ def _entries(number: int, image: Path, boxes: Found, meta: dict) -> list[dict]:
         )
         for (left, top, right, bottom), label, score in zip(sides, labels, scores)
     ]
-
-
-def _name(label: int, meta: dict) -> str:
-    classes = meta.get("classes") or ()
-    return str(classes[label]) if label < len(classes) else f"class {label}"

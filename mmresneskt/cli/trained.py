@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
 from mmengine.model import BaseModel
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.structures import BaseDataElement, InstanceData
 
 from mmresneskt.data.classes import set_trained_classes
 from mmresneskt.runtime.checkpoint import trust
+from mmresneskt.runtime.decoding import read_image
+from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.trained import (
     build_model,
     dataset_meta,
@@ -21,6 +29,9 @@ from mmresneskt.runtime.trained import (
 )
 
 from .config import load
+
+if TYPE_CHECKING:
+    from mmresneskt.runtime.onnx.reader import Found
 
 
 class Trained:
@@ -53,3 +64,40 @@ class Trained:
         self.dataset_meta = meta if meta.get("classes") else meta_of_test_dataset(cfg)
         self.model: BaseModel = to_device(model, args.device).eval()
         self.model.cfg = cfg
+
+    def read(self, number: int, path: Path) -> tuple[np.ndarray, object]:
+        """An image (H, W, 3), RGB, and what :meth:`find` takes of it.
+
+        Raises:
+            CorruptImage: it cannot be read.
+            Exception: of a transform that the image is too odd for.
+        """
+        image = read_image(path)[..., ::-1]
+        return image, self.pipeline(dict(img_path=str(path), img_id=number))
+
+    def find(self, inputs: list) -> list[Found]:
+        """The boxes of each image, in its own pixels; of a classifier one box, the whole image.
+
+        Raises:
+            UserError: the model gives no boxes.
+        """
+        # another model may have been built since, of another library
+        scope = self.model.cfg.get("default_scope", "mmdet")
+        with torch.no_grad(), DefaultScope.overwrite_default_scope(scope):
+            samples = self.model.test_step(pseudo_collate(inputs))
+        samples = [sample if "pred_score" not in sample else _as_box(sample) for sample in samples]
+        if any("bboxes" not in sample.get("pred_instances", ()) for sample in samples):
+            raise UserError(
+                f"{type(self.model).__name__} gives no boxes: this is for detectors and classifiers"
+            )
+        found = [sample.pred_instances.cpu().numpy() for sample in samples]
+        return [(boxes.bboxes, boxes.scores, boxes.labels) for boxes in found]
+
+
+def _as_box(sample: BaseDataElement) -> BaseDataElement:
+    """What MMPretrain says of an image as MMDetection says it of a box."""
+    score, label = sample.pred_score.max(0)
+    height, width = sample.ori_shape
+    whole = score.new_tensor([[0, 0, width, height]])
+    box = InstanceData(bboxes=whole, scores=score[None], labels=label[None])
+    return BaseDataElement(pred_instances=box)

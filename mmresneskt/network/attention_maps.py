@@ -63,7 +63,7 @@ def attend(model: BaseModel, image: str | Path) -> tuple[list[BlockAttention], T
     cfg = getattr(model, "cfg", None) or getattr(model, "_config", None)
     if cfg is None:
         raise ValueError(f"{type(model).__name__} has no config: load it by init_detector")
-    modules = _modules(getattr(model, "backbone", None))
+    modules = attention_modules(model)
     seen = test_pipeline(cfg)(dict(img_path=str(image), img_id=0))
     found: list[BlockAttention] = []
     with contextlib.ExitStack() as stack:
@@ -77,8 +77,13 @@ def attend(model: BaseModel, image: str | Path) -> tuple[list[BlockAttention], T
     return found, seen["inputs"], inputs
 
 
-def _modules(backbone: nn.Module | None) -> dict[tuple[int, int], SpatialKernelAttention]:
-    """By stage and block, from names like ``layer3.5.spatial_attention``."""
+def attention_modules(model: nn.Module) -> dict[tuple[int, int], SpatialKernelAttention]:
+    """By stage and block, from names like ``layer3.5.spatial_attention`` in the backbone.
+
+    Raises:
+        ValueError: there is none.
+    """
+    backbone = getattr(model, "backbone", None)
     found = {}
     for name, module in backbone.named_modules() if backbone is not None else ():
         if isinstance(module, SpatialKernelAttention):

@@ -52,7 +52,13 @@ def draw_spatial_attention(model: BaseModel, image: str | Path) -> np.ndarray:
     name = printable(Path(image).name)
     axes[0, 0].set_title(f"{name}\nas the network sees it", fontsize=10, parse_math=False)
     note = "above: factor of each position\n(1: unchanged), own scale each\n"
-    axes[1, 0].text(0, 0.5, f"{note}right: weight of each kernel size", fontsize=9, va="center")
+    axes[1, 0].text(
+        0,
+        0.5,
+        f"{note}right: weight of each kernel size,\nthe largest in blue",
+        fontsize=9,
+        va="center",
+    )
     grey = cv2.cvtColor(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     for column, block in enumerate(last.values(), start=1):
         _draw_gate(axes[0, column], grey, block, tuple(inputs.shape[2:]))
@@ -108,7 +114,9 @@ def _without_padding(gate: np.ndarray, image: np.ndarray, padded: tuple[int, ...
 
 def _draw_weights(axes: Axes, block: BlockAttention) -> None:
     names = [f"{size}x{size}" for size in block.kernels]
-    bars = axes.barh(names, block.weights.mean(0), color="tab:blue", height=0.6)
+    weights = block.weights.mean(0)
+    colors = ["tab:blue" if weight == weights.max() else "silver" for weight in weights]
+    bars = axes.barh(names, weights, color=colors, height=0.6)
     axes.bar_label(bars, fmt="%.3f", padding=3, fontsize=9)
     axes.set(xlim=(0, 1.2), xticks=[0, 0.5, 1])
     axes.invert_yaxis()

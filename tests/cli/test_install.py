@@ -18,7 +18,8 @@ def source(tmp_path_factory):
     folder = tmp_path_factory.mktemp("source")
     shutil.copytree(ROOT / "mmresneskt", folder / "mmresneskt")
     (folder / "tests").mkdir()
-    for name in ("pyproject.toml", "README.md", "requirements.txt", "tests/requirements.txt"):
+    texts = ("README.md", "requirements.txt", "requirements-demo.txt", "tests/requirements.txt")
+    for name in ("pyproject.toml", *texts):
         shutil.copy(ROOT / name, folder / name)
     return folder
 
@@ -52,3 +53,4 @@ def test_the_wheel_holds_the_package_with_its_types_and_the_stack_as_an_extra(so
     }
     extra = {name for name, rest in required if 'extra == "openmmlab"' in rest}
     assert {"mmengine", "mmcv-lite", "mmdet", "mmpretrain"} <= extra
+    assert [name for name, rest in required if 'extra == "demo"' in rest] == ["gradio"]

@@ -21,16 +21,7 @@ from mmresneskt.runtime.decoding import (
     read_image,
 )
 from mmresneskt.runtime.limits import MAX_BYTES, MAX_PIXELS
-from tests.support.image_files import encoded
-
-
-def png_of_size(width, height):
-    """The header of a PNG, and next to no pixels."""
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))]
-    chunks += [(b"IDAT", zlib.compress(b"\0" * 100)), (b"IEND", b"")]
-    parts = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d))
-             for n, d in chunks]  # fmt: skip
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+from tests.support.image_files import encoded, png_of_size
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import io
 import json
+import struct
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -13,6 +15,15 @@ def encoded(format="JPEG", size=(64, 48), **options):
     pixels = rng.integers(0, 255, (size[1], size[0], 3), np.uint8)
     Image.fromarray(pixels).save(buffer, format, **options)
     return buffer.getvalue()
+
+
+def png_of_size(width, height):
+    """The header of a PNG, and next to no pixels."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))]
+    chunks += [(b"IDAT", zlib.compress(b"\0" * 100)), (b"IEND", b"")]
+    parts = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d))
+             for n, d in chunks]  # fmt: skip
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def folder_with(root, broken, names="abcdefgh"):

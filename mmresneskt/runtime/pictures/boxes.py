@@ -59,6 +59,25 @@ def draw_boxes(
     return np.asarray(picture)
 
 
+def draw_found(image: np.ndarray, found: Sequence[np.ndarray], meta: dict) -> np.ndarray:
+    """:func:`draw_boxes` of what a model has found, each with its class and score.
+
+    Args:
+        image: (H, W, 3), RGB, uint8.
+        found: boxes (K, 4), scores (K,) and labels (K,).
+        meta: of the data set, with the names of its ``classes``.
+    """
+    boxes, scores, labels = found
+    names = [class_name(label, meta) for label in labels.tolist()]
+    texts = [f"{name} {score:.2f}" for name, score in zip(names, scores.tolist())]
+    return draw_boxes(image, boxes, labels, texts)
+
+
+def class_name(label: int, meta: dict) -> str:
+    classes = meta.get("classes") or ()
+    return str(classes[label]) if label < len(classes) else f"class {label}"
+
+
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Matplotlib's, which has most alphabets; Pillow's own where there is no Matplotlib.
 
