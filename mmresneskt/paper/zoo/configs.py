@@ -39,7 +39,9 @@ def resnet50_configs(library: str = "mmdet") -> tuple[list[str], dict[str, str]]
         try:
             cfg = Config.fromfile(file)
         except Exception as error:  # a config is Python: anything can go wrong in it
-            unreadable[name] = str(error).replace(f"{folder}/", "").replace(f"{folder.parent.parent}/", "")
+            unreadable[name] = (
+                str(error).replace(f"{folder}/", "").replace(f"{folder.parent.parent}/", "")
+            )
             continue
         if _is_resnet50(cfg.get("model") or {}):
             names.append(name)
