@@ -72,8 +72,9 @@ def test_the_same_seed_gives_the_same_bytes_and_a_longer_set_begins_with_the_sho
         assert (a / "images" / name).read_bytes() != (c / "images" / name).read_bytes()
 
 
-def test_coco_reads_it(tmp_path):
+def test_coco_reads_it(tmp_path, capfd):
     folder = write_parcels(tmp_path / "set", 30, (160, 120), seed=0)
+    assert capfd.readouterr() == ("", "")  # OpenCV warns of settings that a format has not
     coco = COCO(folder / "annotations.json")
     assert [c["name"] for c in coco.loadCats(coco.getCatIds())] == list(KINDS)
     assert len(coco.imgs) == 30

@@ -138,8 +138,8 @@ def _crops(size: int, seed: int) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _write(path: Path, image: np.ndarray) -> None:
-    """As the name ends; a PNG has no quality to set."""
-    if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 92]):
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 92] if path.suffix == ".jpg" else []
+    if not cv2.imwrite(str(path), image, quality):
         raise OSError(f"{path.name} cannot be written to {path.parent}")
 
 
