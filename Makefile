@@ -22,7 +22,7 @@ PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile
 demo: $(VENV)/ready
 	$(VENV)/bin/mmresneskt demo
 
-test: $(VENV)/ready
+test: $(VENV)/tests
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
@@ -38,7 +38,7 @@ test-onedl: $(VENV)-onedl/ready
 test-latest: $(VENV)-latest/ready
 	$(call PYTEST,$(VENV)-latest)
 
-soak: $(VENV)/ready
+soak: $(VENV)/tests
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests/soak
 
 gpu: $(VENV)/ready
@@ -57,10 +57,14 @@ dist: $(VENV)-dist/ready
 	$(VENV)-dist/bin/check-wheel-contents dist/*.whl
 
 # The marker is written last: an interrupted installation starts again.
-$(VENV)/ready: requirements.txt tests/requirements.txt constraints.txt pyproject.toml
+$(VENV)/ready: requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install -r requirements.txt -r tests/requirements.txt -c $(CONSTRAINTS)
+	$(VENV)/bin/python -m pip install -r requirements.txt -c $(CONSTRAINTS)
 	$(VENV)/bin/python -m pip install --no-build-isolation --no-deps -e .
+	touch $@
+
+$(VENV)/tests: $(VENV)/ready tests/requirements.txt
+	$(VENV)/bin/python -m pip install -r tests/requirements.txt -c $(CONSTRAINTS)
 	touch $@
 
 $(VENV)-onedl/ready: tests/onedl.txt tests/requirements.txt constraints.txt pyproject.toml

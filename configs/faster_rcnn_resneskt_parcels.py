@@ -43,7 +43,7 @@ train_dataloader = dict(
         _delete_=True,
         type="ParcelsDataset",
         data_root=data_root,
-        num_images=840,
+        num_images=760,
         size=size,
         seed=0,
         pipeline=train_pipeline,
@@ -64,7 +64,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-train_cfg = dict(max_epochs=max_epochs, val_interval=1)
+train_cfg = dict(max_epochs=max_epochs, val_interval=2)
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=50),
     dict(

@@ -35,7 +35,7 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=True),
-    dataset=dict(**parcels, num_images=840, seed=0, pipeline=train_pipeline),
+    dataset=dict(**parcels, num_images=760, seed=0, pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=4,

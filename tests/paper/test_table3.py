@@ -35,7 +35,7 @@ def detected(tmp_path_factory):
         shutil.copytree(ROOT / part, work / part, symlinks=True)  # .mim links to the configs
     quick = {
         "configs/faster_rcnn_resneskt_parcels.py": {
-            "num_images=840": "num_images=8",
+            "num_images=760": "num_images=8",
             "num_images=100": "num_images=4",
         },
         "mmresneskt/network/swap/backbones.py": {

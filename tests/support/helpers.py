@@ -64,6 +64,7 @@ def _call(command: list[str], cwd: Path, environment: dict[str, str], files: lis
     """In the fork: what ``python -m mmresneskt`` does."""
     for descriptor, file in zip((1, 2), files):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
+    multiprocessing.set_start_method(None, force=True)  # a new process has none yet
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
