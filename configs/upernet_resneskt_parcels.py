@@ -30,17 +30,14 @@ test_pipeline = [
     dict(type="PackSegInputs"),
 ]
 parcels = dict(type="ParcelsSegDataset", data_root=data_root, size=size)
+loader = dict(batch_size=4, num_workers=2, persistent_workers=True)
 train_dataloader = dict(
-    batch_size=4,
-    num_workers=2,
-    persistent_workers=True,
+    **loader,
     sampler=dict(type="DefaultSampler", shuffle=True),
     dataset=dict(**parcels, num_images=760, seed=0, pipeline=train_pipeline),
 )
 val_dataloader = dict(
-    batch_size=4,
-    num_workers=2,
-    persistent_workers=True,
+    **loader,
     sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(**parcels, num_images=100, seed=1, pipeline=test_pipeline),
 )
