@@ -47,7 +47,7 @@ def complexity(model: nn.Module, height: int, width: int) -> Complexity:
         torch.manual_seed(0)
         image = torch.rand(1, 3, height, width).to(device)
         with torch.device(device), FlopCounterMode(display=False) as counter, _Outputs() as outputs:
-            model(image)
+            model(image)  # with gradients: without, attention takes a fused way that is not counted
     counted = counter.get_flop_counts().get("Global", {})
     others = {str(o).rpartition(".")[2].lstrip("_") for o in outputs.sizes.keys() - counted.keys()}
     return Complexity(
