@@ -104,11 +104,20 @@ def _poses(cfg: Config) -> dict:
         points = draw.uniform(0, size, (1, meta["num_keypoints"], 2)).astype(np.float32)
         item = dict(
             img=draw.integers(0, 256, (*size[::-1], 3), np.uint8),
-            **dict(img_shape=size[::-1], ori_shape=size[::-1], id=index, img_id=index),
-            **dict(bbox=box, bbox_center=box[:, 2:] / 2, bbox_scale=box[:, 2:]),
-            **dict(input_size=size, input_center=box[0, 2:] / 2, input_scale=box[0, 2:]),
-            **dict(keypoints=points, keypoints_visible=np.ones(points.shape[:2], np.float32)),
-            **dict(transformed_keypoints=points, bbox_score=np.ones(1, np.float32)),
+            img_shape=size[::-1],
+            ori_shape=size[::-1],
+            id=index,
+            img_id=index,
+            bbox=box,
+            bbox_center=box[:, 2:] / 2,
+            bbox_scale=box[:, 2:],
+            bbox_score=np.ones(1, np.float32),
+            input_size=size,
+            input_center=box[0, 2:] / 2,
+            input_scale=box[0, 2:],
+            keypoints=points,
+            keypoints_visible=np.ones(points.shape[:2], np.float32),
+            transformed_keypoints=points,
         )
         keys = ("flip_indices", "dataset_keypoint_weights", "upper_body_ids", "lower_body_ids")
         items.append(targets({**item, **{key: meta[key] for key in keys if key in meta}}))

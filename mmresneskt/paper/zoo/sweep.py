@@ -25,11 +25,11 @@ from .trial import trial
 
 _SECONDS = 600
 _HOW = {
-    "MMDetection": "128x128, or 256x256 where 900 queries are chosen; the classifier is biased so "
+    "mmdet": "128x128, or 256x256 where 900 queries are chosen; the classifier is biased so "
     "that scores pass every threshold; of trackers and semi-supervised models the whole is built "
     "and the detector takes the steps",
-    "MMSegmentation": "128x128, a class drawn for every pixel",
-    "MMPose": "of the config's own size, one object each, its targets made by the config's own "
+    "mmseg": "128x128, a class drawn for every pixel",
+    "mmpose": "of the config's own size, one object each, its targets made by the config's own "
     "pipeline",
 }
 
@@ -55,7 +55,7 @@ def sweep(out: Path, library: str) -> None:
             if outcomes[name]:
                 as_it_is[name] = _in_a_process(_try_as_it_is, name, library) or "works"
             print(f"[{number}/{len(names)}] {name}: {outcomes[name] or 'works'}", flush=True)
-    write_whole(out, _report(LIBRARIES[library], outcomes, as_it_is, unreadable).encode())
+    write_whole(out, _report(library, outcomes, as_it_is, unreadable).encode())
 
 
 def try_one(name: str, weights: str | Path, library: str = "mmdet", **how: Any) -> None:
@@ -119,7 +119,7 @@ def _report(
     versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
     folders = Counter(Path(name).parent.name for name, why in outcomes.items() if not why)
     lines = [
-        f"# ResNeSkt-50 in every ResNet-50-based config of {library}",
+        f"# ResNeSkt-50 in every ResNet-50-based config of {LIBRARIES[library]}",
         "",
         f"{works} of {len(outcomes)} configs ({works / max(len(outcomes), 1):.1%}) are built, take "
         f"three training steps and predict after the swap, on synthetic images ({_HOW[library]}). "
@@ -137,7 +137,7 @@ def _report(
             markdown=True,
         ),
         "",
-        f"Not counted, since {library} itself cannot read them:",
+        f"Not counted, since {LIBRARIES[library]} itself cannot read them:",
         "",
         *(f"- {name}: {_cell(why)}" for name, why in unreadable.items()),
         "",
