@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
+from mmengine.config import Config
 from mmengine.hub import get_config
 
 from mmresneskt import ResNeSkt
@@ -63,6 +64,31 @@ def test_coco_weights_come_from_a_url_or_a_local_copy(monkeypatch, tmp_path):
     model = MODELS.build(cfg.model.backbone)
     model.init_weights()
     assert torch.equal(model.layer3[5].conv3.weight, fast.layer3[5].conv3.weight)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mmdet::_base_/models/faster-rcnn_r50_fpn.py",
+        "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py",
+        "mmpretrain::_base_/default_runtime.py",
+        "mmdet::no_such.py",
+        "nothing::a.py",
+        "beside.py",
+    ],
+)
+def test_bases_are_mmengines_and_no_metafile_is_read_for_them(name, monkeypatch):
+    def outcome(function):
+        try:
+            return [str(x) for x in function(name, "/folder/config.py")]
+        except Exception as error:
+            return type(error), str(error)
+
+    ours = Config._get_cfg_path
+    expected = outcome(ours.__wrapped__)
+    if "mm" in name and "no_such" not in name:
+        monkeypatch.setattr("mmengine.config.utils.load", None)
+    assert outcome(ours) == expected
 
 
 def test_data_root_reaches_datasets_and_evaluators():

@@ -48,18 +48,32 @@ def newest_config(folder: Path) -> Path | None:
 def install() -> None:
     """Let ``_base_`` and ``mmengine.hub.get_config`` find this package's configs.
 
-    mmengine does so for the packages of a list of its own, and only in subfolders.
+    mmengine does so for the packages of a list of its own, and only in subfolders. For each
+    ``_base_`` of these it reads all of the package's metafiles, which takes half a second, and
+    then takes the file of that name, which is all that is done here.
     """
     if hasattr(Config._get_cfg_path, "__wrapped__"):
         return
-    Config._get_cfg_path = staticmethod(
-        _unless_ours(Config._get_cfg_path, lambda name, _: (str(find_config(name)), None))
-    )
+    Config._get_cfg_path = staticmethod(_base_path(Config._get_cfg_path))
     # what get_config calls, since others may have imported it itself already
     hub = mmengine.hub.hub
     hub._get_package_and_cfg_path = _unless_ours(hub._get_package_and_cfg_path, _package_and_name)
     folder = str(Path(__file__).parents[2])
     hub.get_installed_path = _unless_ours(hub.get_installed_path, lambda _: folder)
+
+
+def _base_path(theirs: Callable) -> Callable:
+    @functools.wraps(theirs)
+    def either(name: str, filename: str) -> tuple[str, str | None]:
+        package, installed, relative = name.partition("::")
+        if package == _PACKAGE:
+            return str(find_config(name)), None
+        folder = configs_of(package) if installed and package.isidentifier() else None
+        if folder and (folder / relative).is_file():
+            return str(folder / relative), package
+        return theirs(name, filename)
+
+    return either
 
 
 def _unless_ours(theirs: Callable, ours: Callable) -> Callable:
