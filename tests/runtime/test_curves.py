@@ -118,7 +118,7 @@ def test_a_picture_does_not_end_a_training(monkeypatch, tmp_path):
         raise ValueError("matplotlib")
 
     monkeypatch.setattr(curves_hook, "plot_curves", fail)
-    CurvesHook().after_train(SimpleNamespace(work_dir=str(tmp_path)))
+    CurvesHook().after_train(SimpleNamespace(work_dir=str(tmp_path), iter=1))
 
 
 def test_the_command_and_its_mistakes(classifier, tmp_path):
