@@ -2,7 +2,6 @@
 
 import importlib
 import subprocess
-import sys
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from mmresneskt import ResNeSkt
 from mmresneskt.runtime.building import build
 from mmresneskt.runtime.config.load import load_config
 from tests.support.helpers import ROOT
+from tests.support.python import python
 
 # what a library's models cannot be imported without
 NEEDED = {"mmseg": ("mmseg", "ftfy", "regex"), "mmpose": ("mmpose", "xtcocotools.mask")}
@@ -53,7 +53,7 @@ def test_libraries_that_break_when_imported_are_left_alone(tmp_path):
     for name in NEEDED:
         (tmp_path / f"{name}.py").write_text(f"print('{name}')\nraise RuntimeError('{name}')\n")
     script = "import sys; sys.path.insert(0, sys.argv[1]); import mmresneskt"
-    command = [sys.executable, "-c", script, tmp_path]
+    command = [python(), "-c", script, tmp_path]
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
     assert not [name for name in NEEDED if name in result.stderr]

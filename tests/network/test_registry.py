@@ -12,6 +12,7 @@ import mmresneskt
 from mmresneskt import ResNeSkt
 from mmresneskt.registration import register_backbone
 from mmresneskt.runtime.environment import problem_of
+from tests.support import python as forked
 from tests.support.helpers import ROOT
 
 
@@ -52,7 +53,7 @@ importlib.util.find_spec = lambda n, *a: None if n.split('.')[0] in hidden else 
 
 def python(hidden, script):
     return subprocess.run(
-        [sys.executable, "-c", HIDE + script, hidden], capture_output=True, text=True, cwd=ROOT
+        [forked.python(), "-c", HIDE + script, hidden], capture_output=True, text=True, cwd=ROOT
     )
 
 

@@ -3,8 +3,6 @@
 import copy
 import itertools
 import math
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 import torch
@@ -327,17 +325,10 @@ def test_layer_depth_is_that_of_mmpretrains_resnet():
     assert ResNeSkt(14).get_layer_depth("layer4.0.conv1.weight") == (4, 6)
 
 
-def check_compiled():
+def test_compiles_without_graph_breaks():
     for train in (True, False):
         model = randomize(small()).train(train)
         x = torch.rand(2, 3, 64, 64)
         compiled = torch.compile(copy.deepcopy(model), fullgraph=True, backend="aot_eager")
         for a, b in zip(model(x), compiled(x)):
             torch.testing.assert_close(a, b)
-
-
-def test_compiles_without_graph_breaks():
-    """In a process of its own: the other tests' forks could not run a backward pass any more."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        pool.submit(check_compiled).result(timeout=300)

@@ -1,7 +1,6 @@
 """ResNeSkt as timm's networks are used: by name, features, classifier, checkpointing, folders."""
 
 import subprocess
-import sys
 
 import pytest
 import timm
@@ -15,6 +14,7 @@ from mmresneskt.network.swap.backbones import BACKBONES
 from mmresneskt.runtime.building import build
 from mmresneskt.runtime.config.load import load_config
 from tests.support.helpers import ROOT, randomize
+from tests.support.python import python
 
 NAMES = [f"resneskt{depth}{form}" for depth in (14, 26, 50, 101, 200) for form in ("", "_author")]
 
@@ -27,7 +27,7 @@ def test_timm_is_imported_by_others_alone_and_then_knows_them():
         "print(*timm.list_models('resneskt*'))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+        [python(), "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
     )
     assert sorted(done.stdout.split()) == sorted(NAMES)
 

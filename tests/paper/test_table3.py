@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 import torch
@@ -21,6 +20,7 @@ from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.errors import UserError
 from tests.support.attacks import Calls
 from tests.support.helpers import ROOT
+from tests.support.python import python
 from tests.support.voc_folder import write
 
 DETECTOR = "table3", "--rows", "resneskt50", "--recipe", "parcels", "--epochs", 1
@@ -50,7 +50,7 @@ def detected(tmp_path_factory):
         (work / name).write_text(text)
 
     def reproduce(*arguments):
-        command = [sys.executable, "-m", "mmresneskt", "reproduce", *map(str, arguments)]
+        command = [python(), "-m", "mmresneskt", "reproduce", *map(str, arguments)]
         options = dict(env=os.environ | dict(PYTHONPATH=str(work)), capture_output=True, text=True)
         return subprocess.run(command, cwd=folder, timeout=600, **options)
 

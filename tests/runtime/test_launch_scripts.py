@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.helpers import ROOT
 from tests.support.processes import CLASSIFIER, record, start, write
+from tests.support.python import python
 
 
 @pytest.mark.parametrize("script", ["dist_train", "dist_test", "slurm_train", "slurm_test"])
@@ -58,7 +59,7 @@ def test_a_port_in_use_is_one_line(tmp_path):
         process = start("dist_train.sh", ROOT / "config.py", 2, PORT=port)
         output = process.communicate(timeout=60)[0]
         group = dict(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK="0", WORLD_SIZE="2")
-        command = [sys.executable, "-m", "mmresneskt", "train", "--launcher", "pytorch"]
+        command = [python(), "-m", "mmresneskt", "train", "--launcher", "pytorch"]
         command += ["--no-check", "mmresneskt::resneskt_parcels10.py"]
         captured = dict(capture_output=True, text=True)
         done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **group}, **captured)
@@ -118,7 +119,8 @@ SLURM_NODEID=0 "$@" & SLURM_NODEID=1 "$@" & wait -n && wait -n
             os.environ,
             PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}",
             **dict(GPUS="2", GPUS_PER_NODE="1", CPUS_PER_TASK="3", SRUN_ARGS="--time=10"),
-            **dict(PYTHON=sys.executable, PYTHONPATH=str(ROOT), GLOO_SOCKET_IFNAME="lo"),
+            **dict(PYTHON=sys.executable, PYTHON_EXEC=python()),
+            **dict(PYTHONPATH=str(ROOT), GLOO_SOCKET_IFNAME="lo"),
         ),
         capture_output=True,
         text=True,

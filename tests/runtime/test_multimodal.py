@@ -6,12 +6,12 @@ MMPretrain asks for is found, takes its place.
 
 import os
 import subprocess
-import sys
 
 import pytest
 
 from mmresneskt.runtime import multimodal
 from tests.support.helpers import ROOT
+from tests.support.python import python
 
 SCRIPT = """
 import mmresneskt, mmpretrain.models, mmpretrain.datasets
@@ -33,7 +33,7 @@ def run(folder, enable):
     )
     path = f"{folder}:{ROOT}"
     environment = dict(os.environ, PYTHONPATH=path, MMRESNESKT_ENABLE=enable)
-    command = [sys.executable, "-c", SCRIPT]
+    command = [python(), "-c", SCRIPT]
     return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=folder)
 
 

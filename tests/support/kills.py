@@ -38,7 +38,7 @@ def check_kills(folder, kills, seed, width=8):
         time.sleep(draw.uniform(0, 0.2))
         if kill % 2:
             in_write += wait_for_write(pieces, draw)
-        os.kill(child, signal.SIGKILL)
+        os.kill(child.pid, signal.SIGKILL)
         assert finish(child) == -signal.SIGKILL
         trained = last_line(pieces)
         saved = newest_valid(pieces).meta["iter"]  # what the next start goes on from
@@ -90,7 +90,7 @@ def check_kills_of_a_run_that_evaluates(folder, kills, seed, by_epoch):
         child = start(pieces, **settings)
         wait_for_iteration(pieces, done + (7 if by_epoch else 5), child)  # one was saved
         time.sleep(draw.uniform(0, 0.05))
-        os.kill(child, signal.SIGKILL)
+        os.kill(child.pid, signal.SIGKILL)
         assert finish(child) == -signal.SIGKILL
         done = newest_valid(pieces).meta["iter"]
     assert finish(start(pieces, **settings)) == 0, log(pieces)
@@ -127,7 +127,7 @@ def wait_for_iteration(folder, iteration, child, seconds=120):
         file = Path(folder, "losses.0")
         if file.exists() and last_line(folder) >= iteration:
             return
-        assert os.waitpid(child, os.WNOHANG)[0] == 0, log(folder)
+        assert child.exitcode is None, log(folder)
     raise TimeoutError(log(folder)[-2000:])
 
 

@@ -3,11 +3,11 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import mmcv
 
+from tests.support import python as forked
 from tests.support.helpers import ROOT
 
 
@@ -21,7 +21,7 @@ def python(site, *arguments, cwd=None):
     # what is on this process's path already may hold the libraries
     places = [str(site), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.run(
-        [sys.executable, *map(str, arguments)],
+        [forked.python(), *map(str, arguments)],
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(places), PYTHONWARNINGS="ignore"),
         cwd=cwd or site,
         capture_output=True,

@@ -9,6 +9,7 @@ import sys
 import torch
 
 from tests.support.helpers import ROOT
+from tests.support.python import python
 
 # The embedded detector, smaller. Nothing is drawn at random, and every mean is over as many
 # values in one process as in several: all anchors, and all of a fixed number of proposals.
@@ -79,8 +80,8 @@ def start(script, *arguments, **variables):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = dict(PORT=port, PYTHON=sys.executable, PYTHONPATH=ROOT, OMP_NUM_THREADS=1)
-    environment.update(GLOO_SOCKET_IFNAME="lo", **variables)
+    environment = dict(PORT=port, PYTHON=sys.executable, PYTHON_EXEC=python())
+    environment.update(PYTHONPATH=ROOT, OMP_NUM_THREADS=1, GLOO_SOCKET_IFNAME="lo", **variables)
     return subprocess.Popen(
         [str(ROOT / "tools" / script), *map(str, arguments)],
         env={**os.environ, **{name: str(value) for name, value in environment.items()}},

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import random
 import resource
@@ -20,12 +21,10 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
-from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
-from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -35,6 +34,9 @@ from mmresneskt.runtime.fault_tolerance import Stop, fault_tolerant, handle_fail
 from mmresneskt.runtime.fault_tolerance.resume import set_resume
 from mmresneskt.runtime.launcher import leave
 from mmresneskt.runtime.runner import run_checked
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload([__name__])
 
 
 @DATASETS.register_module(force=True)
@@ -219,16 +221,21 @@ def losses(work_dir, rank=0, what="losses"):
 
 
 def start(work_dir, **settings):
-    """Train in a process of its own; return its id. It is forked: nothing is imported again."""
+    """Train in a process of its own, of multiprocessing's.
+
+    It is forked from a process that has imported this module and computed nothing: a fork of
+    one that has computed may wait for its threads for ever.
+    """
     Path(work_dir).mkdir(parents=True, exist_ok=True)
-    environment = settings.pop("environment", {})
-    child = os.fork()
-    if child:
-        return child
+    process = _FORKS.Process(target=_train_alone, args=(work_dir, settings))
+    process.start()
+    return process
+
+
+def _train_alone(work_dir, settings):
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: not to outlive the tests
-    os.environ.update(environment)
-    _forget_named_instances()
-    torch.set_num_threads(1)  # a fork has none of the others that its parent may have started
+    multiprocessing.set_start_method(None, force=True)  # that of the loaders' workers
+    os.environ.update(settings.pop("environment", {}))
     log = os.open(
         Path(work_dir, settings.pop("log", "log")), os.O_WRONLY | os.O_CREAT | os.O_APPEND
     )
@@ -249,12 +256,6 @@ def start(work_dir, **settings):
     finally:
         sys.stdout.flush()
         os._exit(code)
-
-
-def _forget_named_instances():
-    """mmengine names loggers and hubs by the second, so a fork could be given its parent's."""
-    for kind in (MMLogger, MessageHub, Visualizer):
-        kind._instance_dict.clear()
 
 
 def start_pair(work_dir, second=None, **settings):
@@ -290,11 +291,10 @@ def ticks(seconds):
 def finish(child, seconds=60):
     """The exit code of a process that was started; that of a killed one is negative."""
     for _ in ticks(seconds):
-        found, status = os.waitpid(child, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+        if child.exitcode is not None:
+            return child.exitcode
+    child.kill()
+    child.join()
     raise TimeoutError(f"no end within {seconds} s")
 
 

@@ -56,7 +56,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, settings, how):
     pieces, whole = tmp_path / "pieces", tmp_path / "whole"
     child = start(pieces, **settings, **slow)
     wait_for(pieces / "losses.0", 22 * 8)  # eight iterations: the second epoch
-    os.kill(child, how)
+    os.kill(child.pid, how)
     assert finish(child) == (143 if how == signal.SIGTERM else -9)
     assert finish(start(pieces, **settings)) == 0, log(pieces)
     if not settings.get("randomness", True):
@@ -81,7 +81,7 @@ def test_two_processes_resume_each_with_its_own_state(tmp_path):
     settings = dict(by_epoch=False, length=15, **RARELY)
     pair = start_pair(pieces, **settings, **slow)
     wait_for(pieces / "losses.1", 22 * 5)
-    os.kill(pair[1], signal.SIGINT)  # one is enough
+    os.kill(pair[1].pid, signal.SIGINT)  # one is enough
     assert [finish(child) for child in pair] == [130, 130]
     assert len(losses(pieces, 0)) == len(losses(pieces, 1)) < 15
     for work_dir in (pieces, whole):

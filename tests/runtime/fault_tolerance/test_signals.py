@@ -32,7 +32,7 @@ def test_a_signal_ends_the_run_with_a_checkpoint_of_its_last_iteration(
     interval = {"default_hooks.checkpoint.interval": LONG, "train_cfg.val_interval": LONG}
     child = start(tmp_path, by_epoch=by_epoch, length=LONG, **interval)
     wait_for(tmp_path / "losses.0", 200)
-    os.kill(child, number)
+    os.kill(child.pid, number)
     assert finish(child) == code
     done = max(losses(tmp_path))
     saved = tmp_path / f"iter_{done}.pth"
@@ -53,11 +53,11 @@ def test_a_second_interrupt_ends_the_process_at_once(tmp_path):
     hour = {"custom_hooks": [dict(type="LossFileHook"), dict(type="SleepHook", seconds=3600)]}
     child = start(tmp_path, **hour)
     wait_for(tmp_path / "asleep")
-    os.kill(child, signal.SIGINT)
+    os.kill(child.pid, signal.SIGINT)
     wait_for(tmp_path / "log", len("SIGINT"))
     while "SIGINT: stopping" not in log(tmp_path):
         pass
-    os.kill(child, signal.SIGINT)
+    os.kill(child.pid, signal.SIGINT)
     assert finish(child) == -signal.SIGINT
 
 
