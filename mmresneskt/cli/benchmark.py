@@ -150,11 +150,12 @@ def _runtimes(args: argparse.Namespace, document: dict) -> list[tuple]:
 def _check_same(args: argparse.Namespace, properties: dict[str, str]) -> None:
     from mmresneskt.runtime.onnx.properties import hash_of
 
-    if properties.get("checkpoint_sha256") != hash_of(args.checkpoint):
-        other = properties.get("checkpoint", "random weights or a URL")
+    theirs, ours = properties.get("checkpoint_sha256", "none"), hash_of(args.checkpoint)
+    if theirs != ours:
         raise UserError(
-            f"--model {args.model} was exported from another checkpoint ({other}), not from "
-            f"{args.checkpoint}: mmresneskt export {args.config} --out {args.model}"
+            f"--model {args.model} was exported from {properties.get('checkpoint', 'a checkpoint')} "
+            f"(SHA-256 {theirs[:8]}), not from {args.checkpoint} ({ours[:8]}): "
+            f"mmresneskt export {args.config} --out {args.model}"
         )
 
 

@@ -34,7 +34,7 @@ def runtimes(
     args: argparse.Namespace,
     document: dict,
     model: BaseModel,
-    transforms: Sequence[Callable],
+    transforms: list,
     images: Sequence[np.ndarray],
     exported: OnnxModel,
 ) -> list[tuple]:
@@ -64,7 +64,7 @@ def runtimes(
 
 def runtime_steps(
     model: BaseModel,
-    transforms: Sequence[Callable],
+    transforms: list,
     images: Sequence[np.ndarray],
     exported: OnnxModel,
     compiles: bool,

@@ -58,10 +58,9 @@ class OnnxModel:
         if not Path(file).is_file():
             raise UserError(f"--model {file} does not exist")
         there = onnxruntime.get_available_providers()
-        wanted = _PROVIDERS[-1:] if device == "cpu" else _PROVIDERS
+        wanted = [name for name in _PROVIDERS if name in there and device != "cpu"]
         try:
-            wanted = [name for name in wanted if name in there]
-            self._session = open_session(file, wanted, threads)
+            self._session = open_session(file, wanted or _PROVIDERS[-1:], threads)
             known = self._session.get_modelmeta().custom_metadata_map
         except Exception as error:  # its exceptions have no common class
             raise UserError(f"--model {file}: {explain(error)}") from error

@@ -138,6 +138,7 @@ def _batched_nms(
     if nms_cfg is None:
         scores, keep = scores.sort(descending=True)
         return torch.cat([boxes[keep], scores[:, None]], -1), keep
+    boxes = boxes.reshape(-1, 4)  # says to OpenVINO how many sides there are
     valid = torch.ones_like(scores, dtype=torch.bool)
     if "min_size" in nms_cfg:
         valid = ((boxes[:, 2:4] - boxes[:, :2]) > nms_cfg["min_size"]).all(1)
