@@ -152,10 +152,10 @@ def _check_same(args: argparse.Namespace, properties: dict[str, str]) -> None:
 
     theirs, ours = properties.get("checkpoint_sha256", "none"), hash_of(args.checkpoint)
     if theirs != ours:
+        other = f"{properties.get('checkpoint', 'a checkpoint')} (SHA-256 {theirs[:8]})"
         raise UserError(
-            f"--model {args.model} was exported from {properties.get('checkpoint', 'a checkpoint')} "
-            f"(SHA-256 {theirs[:8]}), not from {args.checkpoint} ({ours[:8]}): "
-            f"mmresneskt export {args.config} --out {args.model}"
+            f"--model {args.model} was exported from {other}, not from {args.checkpoint} "
+            f"({ours[:8]}): mmresneskt export {args.config} --out {args.model}"
         )
 
 
