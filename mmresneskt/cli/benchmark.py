@@ -1,7 +1,11 @@
-"""Time ResNeSkt beside its peers, one step of each to a round.
+"""Time ResNeSkt beside its peers, or a trained model by PyTorch and by ONNX Runtime.
 
-On the CPU memory is what autograd keeps for the backward pass, counted; on a GPU the
-allocator's peak.
+One step of each to a round. On the CPU memory is what autograd keeps for the backward pass,
+counted; on a GPU the allocator's peak.
+
+With ``--model FILE``, which ``mmresneskt export WORK_DIR`` has written, the model of the work
+folder is timed on images of its test data, one at a time: whole, from the decoded image to what is
+found in it, and the backbone alone.
 """
 
 from __future__ import annotations
@@ -11,21 +15,35 @@ import json
 
 from mmresneskt.runtime.errors import UserError
 
-from .arguments import at_least, positive
+from .arguments import add_config_arguments, add_trust_argument, at_least, positive
 
+_IMAGES = 8
+"""Of the test data, spread evenly over them."""
 _MODES, _LAYOUTS = ("inference", "training"), ("nchw", "nhwc")
 _PRECISIONS = ("float32", "bfloat16", "float16")
+_OWN = ("config", "checkpoint", "backbone", "cfg_options")
+_PEERS = ("networks", "modes", "layouts", "precision", "batch", "size")
+"""Options that a file of the user's own does without."""
+_UNUSED = {"backbone": _OWN, "detector": ("networks", "modes", "compile", *_OWN)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", choices=["backbone", "detector"], default="backbone")
+    add_config_arguments(parser, optional=True)
+    parser.add_argument("--checkpoint", help="file of the weights; default: of a work folder")
+    add_trust_argument(parser)
+    parser.add_argument(
+        "--model",
+        default="backbone",
+        metavar="backbone|detector|FILE",
+        help="ResNeSkt beside its peers, alone or in a detector, or the model that mmresneskt "
+        "export has written; default: %(default)s",
+    )
     parser.add_argument("--networks", nargs="+", metavar="NAME", help="default: all")
     parser.add_argument("--modes", nargs="+", choices=_MODES, help="default: both")
     parser.add_argument(
         "--layouts",
         nargs="+",
         choices=_LAYOUTS,
-        default=_LAYOUTS,
         help="default: both; of a detector the last",
     )
     parser.add_argument(
@@ -39,9 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda where it is")
     parser.add_argument("--threads", type=positive, help="of torch on the CPU")
-    parser.add_argument("--batch", type=positive, default=4)
+    parser.add_argument("--batch", type=positive, help="default: 4")
     parser.add_argument(
-        "--size", type=at_least(32), nargs="+", default=[224], help="side, or height and width"
+        "--size", type=at_least(32), nargs="+", help="side, or height and width; default: 224"
     )
     parser.add_argument("--rounds", type=positive, default=15)
     parser.add_argument("--out", help="results/NAME, for NAME.json and NAME.png")
@@ -56,7 +74,6 @@ def run(args: argparse.Namespace) -> None:
     import torch
     from mmengine.logging import MMLogger
 
-    from mmresneskt.paper.benchmark.tables import backbones, detectors
     from mmresneskt.runtime.conditions import conditions
     from mmresneskt.runtime.errors import explain
     from mmresneskt.runtime.files import write_whole
@@ -69,10 +86,11 @@ def run(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     MMLogger.get_instance("mmresneskt", log_level="ERROR")  # timm's wrapper lists its features
-    settings = dict(batch=args.batch, rounds=args.rounds, device=args.device, size=args.size)
+    names = ("model", "batch", "rounds", "device", "size")
+    settings = {name: getattr(args, name) for name in names}
     document = dict(**conditions(), **settings, threads=torch.get_num_threads())
     try:
-        tables = (detectors if args.model == "detector" else backbones)(args, document)
+        tables = _tables(args, document)
     except Exception as error:  # whatever a network raises, and memory that does not suffice
         raise UserError(explain(error)) from error
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
@@ -86,22 +104,85 @@ def run(args: argparse.Namespace) -> None:
             raise UserError(f"--out: {error}") from error
 
 
+def _tables(args: argparse.Namespace, document: dict) -> list[tuple]:
+    if args.model not in _UNUSED:
+        return _runtimes(args, document)
+    from mmresneskt.paper.benchmark.tables import backbones, detectors
+
+    return (detectors if args.model == "detector" else backbones)(args, document)
+
+
+def _runtimes(args: argparse.Namespace, document: dict) -> list[tuple]:
+    """Of a work folder's model and the file that was exported from it.
+
+    Raises:
+        UserError: one of them cannot be read, they are not of the same checkpoint, or the test
+            data are not there.
+    """
+    from mmresneskt.data.embedded import embedded
+    from mmresneskt.runtime.broken_images import unwrapped
+    from mmresneskt.runtime.decoding import read_rgb
+    from mmresneskt.runtime.onnx.reader import OnnxModel
+    from mmresneskt.runtime.onnx.trace import need_onnx
+    from mmresneskt.runtime.preflight import missing_data, report
+    from mmresneskt.runtime.preflight.datasets import built
+
+    from .config import use_work_folder
+    from .trained import Trained
+
+    need_onnx()
+    exported = OnnxModel(args.model, args.device, document["threads"])
+    use_work_folder(args)
+    _check_same(args, exported.properties)
+    trained = Trained(args)
+    cfg = trained.model.cfg
+    report([*missing_data(cfg, ("test",), instead=embedded(cfg))])
+    parts = unwrapped(built(cfg, cfg.test_dataloader.dataset))
+    files = [part.get_data_info(n)["img_path"] for part in parts for n in range(len(part))]
+    count = min(_IMAGES, len(files))
+    images = [read_rgb(files[n * len(files) // count]) for n in range(count)]
+    from mmresneskt.paper.benchmark.runtimes import runtimes
+
+    transforms = trained.pipeline.transforms
+    return runtimes(args, document, trained.model, transforms, images, exported)
+
+
+def _check_same(args: argparse.Namespace, properties: dict[str, str]) -> None:
+    from mmresneskt.runtime.onnx.properties import hash_of
+
+    theirs, ours = properties.get("checkpoint_sha256", "none"), hash_of(args.checkpoint)
+    if theirs != ours:
+        other = f"{properties.get('checkpoint', 'a checkpoint')} (SHA-256 {theirs[:8]})"
+        raise UserError(
+            f"--model {args.model} was exported from {other}, not from {args.checkpoint} "
+            f"({ours[:8]}): mmresneskt export {args.config} --out {args.model}"
+        )
+
+
 def _complete(args: argparse.Namespace) -> None:
     """Fill in the defaults; refuse what changes nothing."""
     from mmresneskt.paper.peers import TIMED
     from mmresneskt.runtime.errors import did_you_mean
 
-    if len(args.size) > 2:
+    unused = _UNUSED.get(args.model, _PEERS)
+    for name in unused:
+        if getattr(args, name) is not None:
+            given = args.config if name == "config" else f"--{name.replace('_', '-')}"
+            raise UserError(
+                f"{given} does not change what --model {args.model} measures: leave it out"
+            )
+    if args.config is None and "config" not in unused:
+        raise UserError(f"--model {args.model}: give the work folder that it was exported from")
+    if len(args.size or ()) > 2:
         raise UserError("--size takes one or two sides")
-    args.size = (args.size[0], args.size[-1])
     for name in args.networks or ():
         if name not in TIMED:
             hint = did_you_mean(name, TIMED)
             raise UserError(f"--networks {name}: known are {', '.join(TIMED)}.{hint}")
-    args.precision = args.precision or ["float32"]
-    defaults = dict(networks=list(TIMED), modes=_MODES, compile=False)
-    for name, default in defaults.items():
-        if getattr(args, name) is None:
-            setattr(args, name, default)
-        elif args.model == "detector":
-            raise UserError(f"--{name} does not change the table detector: leave it out")
+    if args.model in _UNUSED:
+        defaults = dict(networks=list(TIMED), modes=_MODES, layouts=_LAYOUTS, compile=False)
+        defaults |= dict(precision=["float32"], batch=4, size=[224])
+        for name, default in defaults.items():
+            if getattr(args, name) is None:
+                setattr(args, name, default)
+        args.size = (args.size[0], args.size[-1])

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.onnx.properties import OLDEST_OPSET
 
 from .arguments import add_config_arguments, add_trust_argument, at_least, positive
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from mmengine.model import BaseModel
     from torch import Tensor, nn
 
-OLDEST_OPSET = 17
 SHAPE = (224, 224)
 SCENES = ((180, 240), (260, 180))
 """Heights and widths of the generated images, (H, W)."""

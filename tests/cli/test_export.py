@@ -96,6 +96,15 @@ def test_the_file_says_what_it_is(folder):
     assert session.get_inputs()[0].shape == ["height", "width", 3]
 
 
+def test_the_graph_says_that_a_box_has_four_sides(folder):
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(onnx.load(folder / "m.onnx")).graph
+    shapes = {value.name: value.type.tensor_type.shape.dim for value in graph.value_info}
+    boxes = [node.input[0] for node in graph.node if node.op_type == "NonMaxSuppression"]
+    assert [shapes[name][2].dim_value for name in boxes] == [4, 4]
+
+
 def test_a_classifier_gives_the_probabilities_of_an_image(tmp_path):
     from mmpretrain.apis import ImageClassificationInferencer, get_model
 

@@ -14,6 +14,7 @@ _DINO = {
     **{"model.num_queries": 50, "model.test_cfg.max_per_img": 50},
     **{"model.encoder.num_layers": 1, "model.decoder.num_layers": 2},
 }
+_SPARSE = {**_R18, "model.rpn_head.num_proposals": 50, "model.test_cfg.rcnn.max_per_img": 50}
 
 DETECTORS = {
     "faster": ("faster_rcnn/faster-rcnn_r50_fpn_1x_coco", _R18),
@@ -28,6 +29,7 @@ DETECTORS = {
         {"test_dataloader.dataset.pipeline.2.size": (224, 224)},
     ),
     "dino": ("dino/dino-4scale_r50_8xb2-12e_coco", _DINO),
+    "sparse": ("sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco", _SPARSE),
 }
 """By a short name, the config and what makes it small."""
 
@@ -48,6 +50,8 @@ def small_detector(name: str, **more: object):
     generator = torch.Generator().manual_seed(1)
     if hasattr(model, "level_embed"):  # left as the memory was until init_weights
         nn.init.normal_(model.level_embed, generator=generator)
+    if proposals := getattr(getattr(model, "rpn_head", None), "init_proposal_bboxes", None):
+        nn.init.uniform_(proposals.weight, 0.25, 0.75, generator=generator)  # no negative sides
     for key, module in model.named_modules():
         classifies = isinstance(module, (nn.Conv2d, nn.Linear)) and (
             key.endswith(_CLASSIFIES[0]) or any(part in key for part in _CLASSIFIES[1:])

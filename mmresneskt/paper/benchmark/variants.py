@@ -54,7 +54,7 @@ def step(variant: Variant, model: nn.Module, images: Tensor) -> Callable[[], obj
     """
     training = variant.mode == "training"
     model.train(training)
-    run = _compile(model) if variant.compiled else model
+    run = compiled(model) if variant.compiled else model
     device = images.device.type
     precision = getattr(torch, variant.precision)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
@@ -75,10 +75,11 @@ def step(variant: Variant, model: nn.Module, images: Tensor) -> Callable[[], obj
     return train if training else torch.no_grad()(forward)
 
 
-def _compile(model: nn.Module) -> Callable:
+def compiled(model: nn.Module) -> nn.Module:
+    """A model behind ``torch.compile``, one of any number."""
     # to the compiler the networks are calls of one function; it would give up at the ninth variant
     torch._dynamo.config.cache_size_limit = 1_000
-    return torch.compile(model)
+    return torch.compile(model)  # type: ignore[return-value]
 
 
 def _scaler(enabled: bool) -> torch.amp.GradScaler:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+OLDEST_OPSET = 17
+"""Of ONNX's operators; what is written where no other is asked for."""
 WHOLE = {"preprocess": "in the graph"}
 """Of a file that takes images as they are."""
 
@@ -25,9 +27,16 @@ def properties_of(cfg: Config, meta: dict, checkpoint: str | None) -> dict[str, 
     rgb = preprocessor.get("to_rgb") or preprocessor.get("bgr_to_rgb")
     found |= dict(task="features", channels="RGB" if rgb else "BGR")
     found |= {key: list(meta[key]) for key in ("classes", "cat_ids") if meta.get(key)}
-    if checkpoint and Path(checkpoint).is_file():
-        from ..checkpoint.integrity import sha256_of  # with torch, which a prediction is without
-
-        with open(checkpoint, "rb") as file:
-            found |= dict(checkpoint=Path(checkpoint).name, checkpoint_sha256=sha256_of(file))
+    if checkpoint and (digest := hash_of(checkpoint)):
+        found |= dict(checkpoint=Path(checkpoint).name, checkpoint_sha256=digest)
     return {k: v if isinstance(v, str) else json.dumps(v) for k, v in found.items()}
+
+
+def hash_of(checkpoint: str) -> str:
+    """The SHA-256 of a checkpoint's file; of a URL nothing."""
+    if not Path(checkpoint).is_file():
+        return ""
+    from ..checkpoint.integrity import sha256_of  # with torch, which a prediction is without
+
+    with open(checkpoint, "rb") as file:
+        return sha256_of(file)

@@ -18,26 +18,39 @@ Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Boxes (K, 4), left, top, right, bottom in pixels, scores (K,) and labels (K,)."""
 
 
-def open_session(model: str | bytes, providers: Sequence[str]) -> Any:
-    """ONNX Runtime's session of a file, or of a file's content, that prints nothing."""
+def open_session(model: str | bytes, providers: Sequence[str], threads: int = 0) -> Any:
+    """ONNX Runtime's session of a file, or of a file's content, that prints nothing.
+
+    Args:
+        threads: on the CPU, which rest as soon as a run has ended; 0 leaves both to ONNX Runtime.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # an error is raised as well
+    if threads:
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.force_spinning_stop", "1")
     return onnxruntime.InferenceSession(model, options, providers=providers)
 
 
 class OnnxModel:
     """A detector or a classifier that ``mmresneskt export`` has written, with its preprocessing.
 
+    Args:
+        device: "cpu", or the best that ONNX Runtime has.
+        threads: of :func:`open_session`.
+
     Attributes:
         dataset_meta: ``classes``, and ``cat_ids`` where the training had them.
+        properties: what the file says of itself.
+        providers: of ONNX Runtime, the first of which runs what it can.
 
     Raises:
         UserError: the file is not there, is another kind of file, or onnxruntime is missing.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, device: str | None = None, threads: int = 0) -> None:
         try:
             import onnxruntime
         except ImportError as error:
@@ -45,11 +58,14 @@ class OnnxModel:
         if not Path(file).is_file():
             raise UserError(f"--model {file} does not exist")
         there = onnxruntime.get_available_providers()
+        wanted = [name for name in _PROVIDERS if name in there and device != "cpu"]
         try:
-            self._session = open_session(file, [name for name in _PROVIDERS if name in there])
+            self._session = open_session(file, wanted or _PROVIDERS[-1:], threads)
             known = self._session.get_modelmeta().custom_metadata_map
         except Exception as error:  # its exceptions have no common class
             raise UserError(f"--model {file}: {explain(error)}") from error
+        self.properties: dict[str, str] = known
+        self.providers: list[str] = self._session.get_providers()
         self._task = known.get("task")
         if not WHOLE.items() <= known.items():
             raise UserError(

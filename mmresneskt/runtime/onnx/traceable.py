@@ -12,6 +12,7 @@ import copy
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from inspect import isfunction
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +27,7 @@ from torch import Tensor, nn
 
 PLACEHOLDER = -1
 """The score of a box that is there because a trace must not meet an empty tensor; not a result."""
-_SPLIT = Tensor.split
+_SPLIT, _NEW_TENSOR = Tensor.split, Tensor.new_tensor
 
 
 class AtMost(int):
@@ -44,6 +45,7 @@ def traceable(model: nn.Module) -> Iterator[None]:
     """Within it, a detector of MMDetection can be traced on one image."""
     originals: list[tuple[object, str, object]] = [
         (torch.Tensor, "split", _split),
+        (torch.Tensor, "new_tensor", _new_tensor),
         (torch, "squeeze", _squeeze),
         (torch.onnx, "is_in_onnx_export", lambda: False),  # for the libraries' former exporters
         (RoIAlign, "forward", _roi_align),
@@ -76,6 +78,15 @@ def _split(self: Tensor, size: int | Sequence[int], dim: int = 0) -> tuple[Tenso
     if isinstance(size, (tuple, list)) and len(size) == 1:
         return (self,)
     return _SPLIT(self, size, dim)
+
+
+def _new_tensor(self: Tensor, data: object, **how: Any) -> Tensor:
+    """The sizes of an image in a list stay open."""
+    if isinstance(data, (list, tuple)) and data:
+        return torch.stack([_new_tensor(self, part, **how) for part in data])
+    if isinstance(data, Tensor):
+        return data.to(how.get("dtype") or self.dtype)
+    return _NEW_TENSOR(self, data, **how)
 
 
 def _squeeze(x: Tensor, dim: int | None = None) -> Tensor:
@@ -138,6 +149,7 @@ def _batched_nms(
     if nms_cfg is None:
         scores, keep = scores.sort(descending=True)
         return torch.cat([boxes[keep], scores[:, None]], -1), keep
+    boxes = boxes.reshape(-1, 4)  # OpenVINO must see that there are four sides
     valid = torch.ones_like(scores, dtype=torch.bool)
     if "min_size" in nms_cfg:
         valid = ((boxes[:, 2:4] - boxes[:, :2]) > nms_cfg["min_size"]).all(1)

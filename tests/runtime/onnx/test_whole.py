@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmdet.apis import inference_detector
 from mmengine.registry import init_default_scope
+from torch import nn
 
 from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.onnx.trace import outputs, trace
@@ -71,6 +72,19 @@ def test_where_nothing_is_found_there_is_no_box():
     (found,) = outputs(exported(model, cfg), [rgb(scene(0, *SIZES[1]))])
     assert [tuple(x.shape) for x in found] == [(0, 4), (0,), (0,)]
     assert len(inference_detector(model, scene(0, *SIZES[1])).pred_instances) == 0
+
+
+def test_a_list_of_sizes_stays_open():
+    class Sizes(nn.Module):
+        def forward(self, image):
+            height, width = torch._shape_as_tensor(image)[:2].unbind()
+            return image.float().new_tensor([[width, height, 2.5], (1, 2, 3)])
+
+    with traceable(nn.Identity()):
+        axes = {"image": {0: "height", 1: "width"}, "sizes": {}}
+        data = trace(Sizes(), rgb(scene(0, 40, 30)), axes, 17, {})
+    found = outputs(data, [rgb(scene(0, *size)) for size in SIZES])
+    assert [x.tolist() for (x,) in found] == [[[*size, 2.5], [1, 2, 3]] for size in SIZES]
 
 
 def test_the_libraries_are_as_before():
