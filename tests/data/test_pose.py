@@ -19,7 +19,7 @@ FEW += ["train_dataloader.persistent_workers=False", "val_dataloader.persistent_
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pose")
-    config = "mmresneskt::simcc_resneskt_parcels.py"
+    config = "mmresneskt::td-reg_resneskt_parcels.py"
     done = run_tool("train", config, "--work-dir", "wd", "--cfg-options", *FEW, cwd=folder)
     assert done.returncode == 0, done.stderr
     why = "TopdownPoseEstimator gives neither boxes of classes, nor a class of an image"

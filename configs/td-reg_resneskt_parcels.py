@@ -1,5 +1,5 @@
 # The embedded default for poses: generated packages, the four ends of each, no download.
-#   mmresneskt train mmresneskt::simcc_resneskt_parcels.py
+#   mmresneskt train mmresneskt::td-reg_resneskt_parcels.py
 _base_ = "mmpose::_base_/default_runtime.py"
 custom_imports = dict(imports=["mmresneskt", "mmresneskt.data.pose"])
 
@@ -7,8 +7,8 @@ data_root = "data/parcels"
 size = (160, 160)
 max_epochs = 8
 
-# Eleven layers and a light head, that learn this in minutes on two cores.
-codec = dict(type="SimCCLabel", input_size=(64, 64), sigma=2.0, simcc_split_ratio=2.0)
+# Fourteen layers and a light head, that learn this in minutes on two cores.
+codec = dict(type="RegressionLabel", input_size=(48, 48))
 model = dict(
     type="TopdownPoseEstimator",
     data_preprocessor=dict(
@@ -17,17 +17,13 @@ model = dict(
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
     ),
-    backbone=dict(type="ResNeSkt", depth=14, num_stages=3, out_indices=(2,)),
+    backbone=dict(type="ResNeSkt", depth=14, out_indices=(3,)),
+    neck=dict(type="GlobalAveragePooling"),
     head=dict(
-        type="SimCCHead",
-        in_channels=1024,
-        out_channels=4,
-        input_size=codec["input_size"],
-        in_featuremap_size=(4, 4),
-        deconv_out_channels=(64, 64),
-        deconv_kernel_sizes=(4, 4),
-        deconv_num_groups=(16, 16),
-        loss=dict(type="KLDiscretLoss", use_target_weight=True),
+        type="RegressionHead",
+        in_channels=2048,
+        num_joints=4,
+        loss=dict(type="L1Loss", use_target_weight=True),
         decoder=codec,
     ),
     test_cfg=dict(flip_test=False),
