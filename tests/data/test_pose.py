@@ -10,7 +10,7 @@ import pytest
 from tests.support.helpers import run_tool, skip_without
 
 skip_without("mmpose", "xtcocotools.mask")
-FEW = [f"{part}_dataloader.dataset.num_images=6" for part in ("train", "val", "test")]
+FEW = [f"{part}_dataloader.dataset.num_images=12" for part in ("train", "val", "test")]
 FEW += ["max_epochs=1", "train_cfg.val_interval=1"]
 FEW += ["train_dataloader.num_workers=0", "val_dataloader.num_workers=0"]
 FEW += ["train_dataloader.persistent_workers=False", "val_dataloader.persistent_workers=False"]
@@ -19,7 +19,7 @@ FEW += ["train_dataloader.persistent_workers=False", "val_dataloader.persistent_
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pose")
-    config = "mmresneskt::td-reg_resneskt_parcels.py"
+    config = "mmresneskt::simcc_resneskt_parcels.py"
     done = run_tool("train", config, "--work-dir", "wd", "--cfg-options", *FEW, cwd=folder)
     assert done.returncode == 0, done.stderr
     why = "TopdownPoseEstimator gives neither boxes of classes, nor a class of an image"
@@ -49,7 +49,8 @@ def test_the_measure_is_the_share_of_points_that_are_near(trained):
     expected = np.mean(near / there)
     assert float(re.search(r" PCK: ([\d.]+)", output)[1]) == pytest.approx(expected, abs=1e-4)
     assert "coco/AP: " in output
-    assert len([*(folder / "shown").glob("*.jpg")]) == 6
+    shown = {int(file.stem) for file in (folder / "shown").glob("*.jpg")}
+    assert shown == {pose["image_id"] for pose in truth.values()}
 
 
 def test_predict_names_what_predicts_with_it(trained):

@@ -36,7 +36,7 @@ def write_parcels(
     Args:
         folder: gets ``images/000000.jpg`` ..., ``annotations.json``, in ``kinds/000000.png`` ...
             the number of each pixel's kind, 0 for the belt, and ``keypoints.json``: of the
-            packages whose top can be told the four ends, of one category as COCO's persons.
+            bottles and buckets the four ends, of one category as COCO's persons.
         size: width and height in pixels.
 
     Returns:

@@ -7,11 +7,8 @@ import numpy as np
 ENDS = ("top", "right", "bottom", "left")
 """Names of a package's points in their order, as it is seen upright."""
 
-TOPPED = ("carton", "bottle", "can", "jar", "envelope", "bucket", "drum")
-"""The kinds whose top can be told in any position.
-
-A pouch and a crate look the same upside down, and a tube has ends, but no top.
-"""
+TOPPED = ("bottle", "bucket")
+"""The kinds whose outline alone tells their top in any position."""
 
 _RIM = 3
 """Pixels of a package's drawing that count as furthest out."""

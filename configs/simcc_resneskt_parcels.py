@@ -1,14 +1,14 @@
-# The embedded default for poses: generated packages, the four ends of each, no download.
-#   mmresneskt train mmresneskt::td-reg_resneskt_parcels.py
+# The embedded default for poses: generated bottles and buckets, the four ends of each.
+#   mmresneskt train mmresneskt::simcc_resneskt_parcels.py
 _base_ = "mmpose::_base_/default_runtime.py"
 custom_imports = dict(imports=["mmresneskt", "mmresneskt.data.pose"])
 
 data_root = "data/parcels"
 size = (160, 160)
-max_epochs = 8
+max_epochs = 6
 
-# Fourteen layers and a light head, that learn this in minutes on two cores.
-codec = dict(type="RegressionLabel", input_size=(48, 48))
+# Eleven layers and a light head, that learn this in minutes on two cores.
+codec = dict(type="SimCCLabel", input_size=(64, 64), sigma=2.0, simcc_split_ratio=2.0)
 model = dict(
     type="TopdownPoseEstimator",
     data_preprocessor=dict(
@@ -17,13 +17,17 @@ model = dict(
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
     ),
-    backbone=dict(type="ResNeSkt", depth=14, out_indices=(3,)),
-    neck=dict(type="GlobalAveragePooling"),
+    backbone=dict(type="ResNeSkt", depth=14, num_stages=3, out_indices=(2,)),
     head=dict(
-        type="RegressionHead",
-        in_channels=2048,
-        num_joints=4,
-        loss=dict(type="L1Loss", use_target_weight=True),
+        type="SimCCHead",
+        in_channels=1024,
+        out_channels=4,
+        input_size=codec["input_size"],
+        in_featuremap_size=(4, 4),
+        deconv_out_channels=(64, 64),
+        deconv_kernel_sizes=(4, 4),
+        deconv_num_groups=(16, 16),
+        loss=dict(type="KLDiscretLoss", use_target_weight=True),
         decoder=codec,
     ),
     test_cfg=dict(flip_test=False),
@@ -47,12 +51,12 @@ loader = dict(batch_size=16, num_workers=2, persistent_workers=True)
 train_dataloader = dict(
     **loader,
     sampler=dict(type="DefaultSampler", shuffle=True),
-    dataset=dict(**parcels, num_images=760, seed=0, pipeline=train_pipeline),
+    dataset=dict(**parcels, num_images=1520, seed=0, pipeline=train_pipeline),
 )
 val_dataloader = dict(
     **loader,
     sampler=dict(type="DefaultSampler", shuffle=False, round_up=False),
-    dataset=dict(**parcels, num_images=100, seed=1, test_mode=True, pipeline=test_pipeline),
+    dataset=dict(**parcels, num_images=200, seed=1, test_mode=True, pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
 val_evaluator = [dict(type="PCKAccuracy", thr=0.1), dict(type="CocoMetric")]
