@@ -134,9 +134,9 @@ def _check_alone(args: argparse.Namespace) -> None:
 def _model(args: argparse.Namespace) -> _Model:
     if args.model is not None:
         return _FromOnnx(args.model)
-    from .trained import Trained
+    from .trained import finder
 
-    return Trained(args)
+    return finder(args)
 
 
 class _FromOnnx:

@@ -67,11 +67,11 @@ def run(args: argparse.Namespace) -> None:
 
         from .page import build_page
         from .shown import Shown
-        from .trained import Trained
+        from .trained import finder
 
         models = []
         for given in chosen:
-            trained = Trained(given)
+            trained = finder(given)
             models.append(Shown(_title(given, trained.model), trained))
         write_parcels(Path(folder, "parcels"), 3, seed=2)  # the embedded data have 0 and 1
         page = build_page(models, sorted(Path(folder, "parcels", "images").iterdir()))

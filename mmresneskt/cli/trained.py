@@ -33,6 +33,11 @@ from .config import load
 if TYPE_CHECKING:
     from mmresneskt.runtime.onnx.reader import Found
 
+_INFERENCERS = {
+    "mmseg": "MMSegmentation's MMSegInferencer",
+    "mmpose": "MMPose's MMPoseInferencer",
+}
+
 
 class Trained:
     """A trained model in eval mode with what belongs to it.
@@ -92,6 +97,23 @@ class Trained:
             )
         found = [sample.pred_instances.cpu().numpy() for sample in samples]
         return [(boxes.bboxes, boxes.scores, boxes.labels) for boxes in found]
+
+
+def finder(args: argparse.Namespace) -> Trained:
+    """A trained detector or classifier.
+
+    Raises:
+        UserError: it is for pixels or poses, or see :class:`Trained`.
+    """
+    trained = Trained(args)
+    other = _INFERENCERS.get(trained.model.cfg.get("default_scope"))
+    if other:
+        raise UserError(
+            f"{type(trained.model).__name__} is no detector or classifier, and this is for these: "
+            f"{other} predicts with it, and mmresneskt test WORK_DIR --show-dir FOLDER draws what "
+            f"it finds in its test images"
+        )
+    return trained
 
 
 def _as_box(sample: BaseDataElement) -> BaseDataElement:

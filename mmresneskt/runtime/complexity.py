@@ -81,7 +81,10 @@ def build_for_counting(cfg: Config, height: int, width: int) -> nn.Module:
     Detectors are told the image's shape, as MMDetection's own counter does; others hold no memory.
     """
     if cfg.get("default_scope") != "mmdet":
-        return build_model(cfg, cfg.model).to("meta")
+        model = build_model(cfg, cfg.model).to("meta")
+        if cfg.get("default_scope") == "mmpose":  # whose forward has no default for it
+            model.forward = functools.partial(model.forward, data_samples=None)
+        return model
     from mmdet.structures import DetDataSample  # needs MMDetection
 
     model = build(cfg, cfg.model)

@@ -39,8 +39,11 @@ def dataset_meta(checkpoint: dict, filename: str) -> dict:
         UserError: its classes are no list of names, or its ``cat_ids`` none of as many.
     """
     meta = (checkpoint.get("meta") or {}).get("dataset_meta")
-    # MMDetection 2 wrote CLASSES
+    # MMDetection 2 wrote CLASSES, and MMPose has the categories of COCO's file there
     found = {str(k).lower(): v for k, v in meta.items()} if isinstance(meta, dict) else {}
+    classes = found.get("classes")
+    if isinstance(classes, list) and all(isinstance(c, dict) and "name" in c for c in classes):
+        found["classes"] = [category["name"] for category in classes]
     return _checked(found, f"checkpoint {filename}: its meta['dataset_meta']")
 
 

@@ -1,6 +1,5 @@
 """Found by every MM library's registry, and trained in whole configs of two more of them."""
 
-import importlib
 import subprocess
 
 import pytest
@@ -11,7 +10,7 @@ from mmengine.registry import MODELS, Registry
 from mmresneskt import ResNeSkt
 from mmresneskt.runtime.building import build
 from mmresneskt.runtime.config.load import load_config
-from tests.support.helpers import ROOT
+from tests.support.helpers import ROOT, skip_without
 from tests.support.python import python
 
 # what a library's models cannot be imported without
@@ -61,11 +60,7 @@ def test_libraries_that_break_when_imported_are_left_alone(tmp_path):
 
 @pytest.mark.parametrize("base", WHOLE, ids=lambda base: base.split("/")[-1])
 def test_whole_configs_build_and_run(base, tmp_path):
-    for module in NEEDED[base.split("::")[0]]:
-        try:
-            importlib.import_module(module)
-        except Exception as error:  # xtcocotools built for another numpy raises ValueError
-            pytest.skip(f"{module} cannot be imported: {error}")
+    skip_without(*NEEDED[base.split("::")[0]])
     arguments, shape = WHOLE[base]
     path = tmp_path / "config.py"
     path.write_text(

@@ -158,8 +158,9 @@ def test_batches_find_the_same(tmp_path, weights):
         (dict(classes=CLASSES), "kind ", range(10)),
         (dict(classes=CLASSES, cat_ids=list(range(50, 60))), "kind ", range(50, 60)),
         (dict(classes=CLASSES[:0]), "", range(10)),
+        (dict(CLASSES=[dict(id=1, name=name) for name in CLASSES]), "kind ", range(10)),
     ],
-    ids=["of the checkpoint", "with ids", "of the config"],
+    ids=["of the checkpoint", "with ids", "of the config", "categories, as MMPose writes"],
 )
 def test_names_and_ids_of_the_classes(meta, name, ids, tmp_path, monkeypatch, weights):
     from mmresneskt.data.parcels import KINDS

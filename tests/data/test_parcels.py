@@ -1,5 +1,7 @@
 """The generated data: deterministic, in COCO's form, boxes where the packages are."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -7,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
-from mmresneskt.data.parcels import KINDS, draw_scene, scene, write_parcels
+from mmresneskt.data.parcels import ENDS, KINDS, draw_scene, scene, write_parcels
 from mmresneskt.data.parcels.canvas import Canvas
+from mmresneskt.data.parcels.points import TOPPED, ends
 
 
 @settings(max_examples=40, deadline=None)
@@ -53,7 +56,7 @@ def test_boxes_bound_what_is_drawn_and_hidden_packages_are_not_listed(cover, lis
         x1, y1, x2, y2 = next(places)
         alpha = np.zeros_like(owner)
         alpha[y1:y2, x1:x2] = 255
-        return np.full((*owner.shape, 3), 200, np.float32), alpha
+        return np.full((*owner.shape, 3), 200, np.float32), alpha, np.zeros((4, 2))
 
     monkeypatch.setattr(scene, "_place", place)
     monkeypatch.setattr(scene, "_belt", lambda rng, w, h: np.zeros((h, w, 3)))
@@ -89,6 +92,73 @@ def test_coco_reads_it(tmp_path, capfd):
         mask = coco.annToMask(annotation).astype(bool)
         assert mask.any()
         assert (kinds[mask] == annotation["category_id"]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    corner=st.tuples(*[st.integers(5, 35)] * 2),
+    sides=st.tuples(*[st.integers(20, 50)] * 2),
+    odd=st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1)), max_size=3),
+)
+def test_the_ends_are_the_middles_of_the_sides_whatever_pixels_stick_out(corner, sides, odd):
+    (x1, y1), (x2, y2) = corner, np.add(corner, sides)
+    mask = np.zeros((96, 96), np.uint8)
+    mask[y1:y2, x1:x2] = 255
+    for side, share in odd:
+        x, y = int(x1 + share * (x2 - x1 - 1)), int(y1 + share * (y2 - y1 - 1))
+        mask[[y1 - 1, y, y2, y][side], [x, x2, x, x1 - 1][side]] = 255
+    x, y = (x1 + x2 - 1) / 2, (y1 + y2 - 1) / 2
+    middles = [(x, y1), (x2 - 1, y), (x, y2 - 1), (x1, y)]
+    assert np.abs(ends(mask) - middles).max() <= 2.5
+
+
+def test_the_ends_turn_with_the_package():
+    """The neck of a bottle is its top, and right is clockwise of it."""
+    seen = 0
+    for index in range(60):
+        for package in draw_scene(np.random.default_rng((3, index)), 160, 160)[1]:
+            x1, y1, x2, y2 = package.box
+            top, right, bottom, left = package.points
+            whole = x1 > 0 and y1 > 0 and x2 < 160 and y2 < 160
+            if package.kind != "bottle" or package.covered.any() or not whole:
+                continue
+            pixels = np.argwhere(package.mask)[:, ::-1]
+            nearer = np.linalg.norm(pixels - top, axis=1) < np.linalg.norm(pixels - bottom, axis=1)
+            assert nearer.mean() < 0.45
+            up, aside = top - bottom, right - left
+            assert up[0] * aside[1] - up[1] * aside[0] > 0  # y is downwards
+            for point in package.points:
+                assert np.linalg.norm(pixels - point, axis=1).min() < 2
+            seen += 1
+    assert seen > 10
+
+
+def test_keypoints_are_cocos(tmp_path):
+    folder = write_parcels(tmp_path / "set", 30, (160, 120), seed=0)
+    boxes = COCO(folder / "annotations.json").anns
+    poses = json.loads((folder / "keypoints.json").read_text())
+    assert poses["categories"] == [dict(id=1, name="package", keypoints=[*ENDS], skeleton=[])]
+    topped = [1 + list(KINDS).index(kind) for kind in TOPPED]
+    expected = [n for n, box in boxes.items() if box["category_id"] in topped]
+    assert [pose["id"] for pose in poses["annotations"]] == expected
+    found = np.zeros(3, int)
+    for pose in poses["annotations"]:
+        box = boxes[pose["id"]]
+        for field in ("image_id", "bbox", "area", "segmentation", "iscrowd"):
+            assert pose[field] == box[field]
+        kinds = cv2.imread(str(folder / f"kinds/{pose['image_id']:06d}.png"), cv2.IMREAD_UNCHANGED)
+        points = np.reshape(pose["keypoints"], (4, 3))
+        seen = points[:, 2].astype(int)
+        assert pose["num_keypoints"] == np.count_nonzero(seen)
+        found += np.bincount(seen, minlength=3)
+        assert not points[seen == 0].any()
+        left, top, width, height = pose["bbox"]
+        for x, y, _ in points[seen > 0]:
+            assert left - 2 <= x <= left + width + 1
+            assert top - 2 <= y <= top + height + 1
+        for x, y, _ in points[seen == 1].round().astype(int):
+            assert kinds[y, x] > 0
+    assert (found > 0).all()
 
 
 def test_kinds_are_balanced():

@@ -45,14 +45,36 @@ def test_the_measure_is_the_mean_over_kinds_of_intersection_over_union(trained):
     assert len([*(folder / "shown").glob("*.jpg")]) == 6
 
 
-def test_a_segmentor_shows_its_attention_and_gives_no_boxes(trained):
+def test_a_segmentor_shows_its_attention_and_predict_names_what_predicts_with_it(trained):
     folder, _ = trained
     image = next(folder.glob("data/**/images/000000.jpg"))
     done = run_tool("attention", "wd", image, cwd=folder)
     assert done.returncode == 0, done.stderr
     done = run_tool("predict", "wd", image, cwd=folder)
     assert done.returncode == 2
-    assert "EncoderDecoder gives no boxes" in done.stderr
+    assert "error: EncoderDecoder is no detector or classifier" in done.stderr
+    assert "MMSegInferencer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_report_has_the_measures_of_the_run(trained):
+    folder, output = trained
+    text = re.sub(r"<[^>]*>", " ", (folder / "wd" / "report.html").read_text())
+    text = " ".join(text.split())
+    measured = {n: float(value) for n, value in re.findall(r" (mIoU|aAcc): ([\d.]+)", output)}
+    assert f"{measured['mIoU']:.2f} mIoU, %" in text
+    assert f"{measured['aAcc']:.2f} pixels of the right class, %" in text
+    by_class = re.findall(r"\| +(\w+) +\| +([\d.]+|nan) +\| +([\d.]+|nan) +\|", output)
+    assert [name for name, *_ in by_class] == ["belt", *KINDS]
+    for name, overlap, recall in by_class:
+        shown = re.search(rf" {name} \d+ (\S+) \S+ (\S+) ", text).groups()
+        for ours, theirs in zip(shown, (overlap, recall)):
+            if ours == "–":
+                assert theirs == "nan"
+            else:
+                assert 100 * float(ours) == pytest.approx(float(theirs), abs=0.06)
+    assert "The training set: 6 images, 6 of them with a class for each pixel." in text
+    assert "Confusion matrix" in text
 
 
 def test_masks_are_trained_on_and_evaluated(tmp_path):

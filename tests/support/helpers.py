@@ -1,10 +1,12 @@
 """What several tests need."""
 
 import functools
+import importlib
 import signal
 import subprocess
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -31,6 +33,19 @@ def randomize(model: nn.Module, seed: int = 0) -> nn.Module:
             elif not parameter.any():
                 parameter.normal_(0, 0.1, generator=generator)
     return model
+
+
+def skip_without(*modules: str) -> None:
+    """Skip a test, or all of a file, where one cannot be imported, whatever it raises.
+
+    xtcocotools that was built for another NumPy raises ValueError.
+    """
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception as error:
+            reason = f"{module} cannot be imported: {error}"
+            pytest.skip(reason, allow_module_level=True)
 
 
 def run_tool(name: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess:

@@ -2,6 +2,7 @@
 
 from .files import write_crops, write_parcels
 from .kinds import KINDS
+from .points import ENDS
 from .scene import Package, draw_scene
 
-__all__ = ["KINDS", "Package", "draw_scene", "write_crops", "write_parcels"]
+__all__ = ["ENDS", "KINDS", "Package", "draw_scene", "write_crops", "write_parcels"]

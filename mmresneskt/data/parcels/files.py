@@ -16,9 +16,11 @@ import numpy as np
 from pycocotools.mask import encode
 
 from .kinds import KINDS
-from .scene import draw_scene
+from .points import ENDS, TOPPED
+from .scene import Package, draw_scene
 
 ANNOTATIONS = "annotations.json"
+KEYPOINTS = "keypoints.json"
 IMAGES = "images"
 MAPS = "kinds"
 
@@ -26,14 +28,15 @@ MAPS = "kinds"
 def write_parcels(
     folder: str | Path, num_images: int, size: tuple[int, int] = (160, 160), seed: int = 0
 ) -> Path:
-    """Write images, their boxes and masks; a folder that is already there is left as it is.
+    """Write images, boxes, masks and keypoints; a folder that is already there is left as it is.
 
     The folder appears whole or not at all. Image i depends on (seed, i, size) only, so
     a longer set begins with the shorter one.
 
     Args:
-        folder: gets ``images/000000.jpg`` ..., ``annotations.json``, and in
-            ``kinds/000000.png`` ... the number of each pixel's kind, 0 for the belt.
+        folder: gets ``images/000000.jpg`` ..., ``annotations.json``, in ``kinds/000000.png`` ...
+            the number of each pixel's kind, 0 for the belt, and ``keypoints.json``: of the
+            bottles and buckets the four ends, of one category as COCO's persons.
         size: width and height in pixels.
 
     Returns:
@@ -55,7 +58,7 @@ def write_parcels(
         (draft / IMAGES).mkdir()
         (draft / MAPS).mkdir()
         labels = {name: i for i, name in enumerate(KINDS, start=1)}
-        images, boxes = [], list[dict]()
+        images, boxes, poses = [], list[dict](), list[dict]()
         for index in range(num_images):
             scene = draw_scene(np.random.default_rng((seed, index)), width, height)
             name = f"{index:06d}.jpg"
@@ -76,17 +79,34 @@ def write_parcels(
                         iscrowd=0,
                     )
                 )
+                if package.kind in TOPPED:
+                    poses.append({**boxes[-1], "category_id": 1, **_keypoints(package)})
         categories = [dict(id=i, name=name) for name, i in labels.items()]
         document = dict(images=images, annotations=boxes, categories=categories)
         (draft / ANNOTATIONS).write_text(json.dumps(document))
+        category = dict(id=1, name="package", keypoints=ENDS, skeleton=[])
+        document = dict(images=images, annotations=poses, categories=[category])
+        (draft / KEYPOINTS).write_text(json.dumps(document))
     return folder
+
+
+def _keypoints(package: Package) -> dict:
+    """As COCO has them: x, y and 2 for what is seen, 1 for what is hidden, zeros outside."""
+    height, width = package.mask.shape
+    keypoints = list[float]()
+    seen = 0
+    for (x, y), covered in zip(package.points.round(2).tolist(), package.covered):
+        inside = 0 <= x <= width - 1 and 0 <= y <= height - 1
+        keypoints += [x, y, 1 if covered else 2] if inside else [0, 0, 0]
+        seen += inside
+    return dict(keypoints=keypoints, num_keypoints=seen)
 
 
 def parcels_in(data_root: str, num_images: int, size: Sequence[int], seed: int) -> Path:
     """The folder of :func:`write_parcels` for these arguments, below ``data_root``."""
     width, height = size
-    # masks: those that were written before there were any stay where they are
-    folder = Path(data_root) / f"masks_seed{seed}_{num_images}x{width}x{height}"
+    # keypoints: those that were written before there were any stay where they are
+    folder = Path(data_root) / f"keypoints_seed{seed}_{num_images}x{width}x{height}"
     return write_parcels(folder, num_images, (width, height), seed)
 
 

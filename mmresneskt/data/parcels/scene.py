@@ -10,6 +10,7 @@ import numpy as np
 
 from .canvas import Canvas
 from .kinds import KINDS, any_color
+from .points import ends
 
 _CANVAS = 96  # a package is drawn at this size, then warped to its place
 _LEAST_VISIBLE = 0.4
@@ -23,6 +24,10 @@ class Package:
     box: tuple[int, int, int, int]
     mask: np.ndarray
     """bool (height, width)."""
+    points: np.ndarray
+    """float (4, 2), x and y in pixels of its ends, see :data:`mmresneskt.data.parcels.ENDS`."""
+    covered: np.ndarray
+    """bool (4,): the ends on which a later package lies; not of those outside the image."""
 
 
 class Scene(NamedTuple):
@@ -45,23 +50,24 @@ def draw_scene(rng: np.random.Generator, width: int, height: int, most: int = 8)
     drawn = []
     for number in range(1, rng.integers(1, most + 1) + 1):
         kind = str(rng.choice(list(KINDS)))
-        package, alpha = _place(rng, kind, owner)
+        package, alpha, points = _place(rng, kind, owner)
         if alpha.max() < 128:
             continue
         _cast_shadow(image, alpha, light, rng.uniform(0.3, 0.6))
         image += (package - image) * (alpha[..., None] / np.float32(255))
         solid = alpha >= 128
         owner[solid] = number
-        drawn.append((number, kind, solid))
+        drawn.append((number, kind, solid, points))
     packages = []
     kinds = np.zeros_like(owner)
-    for number, kind, solid in drawn:
+    for number, kind, solid, points in drawn:
         visible = owner == number
         kinds[visible] = 1 + list(KINDS).index(kind)
         if np.count_nonzero(visible) >= _LEAST_VISIBLE * np.count_nonzero(solid):
             ys, xs = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
             box = (int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1)
-            packages.append(Package(kind, box, visible))
+            x, y = np.clip(points.round().astype(int), 0, (width - 1, height - 1)).T
+            packages.append(Package(kind, box, visible, points, owner[y, x] > number))
     return Scene(_expose(rng, image), packages, kinds)
 
 
@@ -88,8 +94,10 @@ def _belt(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     return image
 
 
-def _place(rng: np.random.Generator, kind: str, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A package of a kind, scaled, turned and put on the belt: float32 BGR and uint8 alpha.
+def _place(
+    rng: np.random.Generator, kind: str, owner: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A package of a kind, scaled, turned and put on the belt: float32 BGR, uint8 alpha, its ends.
 
     ``owner`` is 0 where the belt is still free. Of three random places the one with the
     most free belt is taken: packages overlap, but seldom pile up.
@@ -114,7 +122,8 @@ def _place(rng: np.random.Generator, kind: str, owner: np.ndarray) -> tuple[np.n
     flags = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
     package = cv2.warpAffine(textured, matrix, (width, height), flags=flags)
     alpha = cv2.warpAffine(canvas.mask, matrix, (width, height), flags=flags)
-    return package.astype(np.float32), alpha
+    points = ends(canvas.mask) @ matrix[:, :2].T + matrix[:, 2]
+    return package.astype(np.float32), alpha, points
 
 
 def _cast_shadow(image: np.ndarray, alpha: np.ndarray, light: float, strength: float) -> None:

@@ -115,7 +115,8 @@ def _meta(cfg: Config, name: str) -> dict:
                 given = build_lazily(dataset).metainfo
             except Exception:  # what is wrong with it is told where it is built
                 break
-            return {**meta, **{name: value for name, value in given.items() if value}}
+            classes = given.get("classes")
+            return {**given, **({} if classes is not None and len(classes) else meta)}
     return meta
 
 

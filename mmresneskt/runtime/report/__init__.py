@@ -41,7 +41,8 @@ def write_report(
 
     Raises:
         UserError: the folder is that of no run, its data or a checkpoint cannot be read, the model
-            is neither a detector nor a classifier of one class, or the file cannot be written.
+            is no detector, no segmentor and no classifier of one class, or the file cannot be
+            written.
     """
     folder = Path(work_dir)
     config = config_of(folder)
@@ -56,7 +57,7 @@ def write_report(
         classes = dataset_meta(found.content, found.name).get("classes") or []
         collected = collect(cfg, part, model, classes)
         tiles, sections = _evaluated(collected)
-        images = len(collected.detected) + len(collected.classified)
+        images = len(collected.detected) + len(collected.classified) + collected.segmented
         speed = f"{collected.milliseconds:.1f}"
         tiles |= {"images": images, "ms per image": speed}
         sections = [
@@ -85,6 +86,10 @@ def _evaluated(collected: Collected) -> tuple[dict[str, object], list[Section]]:
         from .classification import classification_sections
 
         return classification_sections(collected)
+    if collected.segmented:
+        from .segmentation import segmentation_sections
+
+        return segmentation_sections(collected)
     from .detection import detection_sections  # needs pycocotools, as MMDetection does
 
     return detection_sections(collected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +78,8 @@ class Collected:
         milliseconds: for an image, the median over the batches but the first; loading does not
             count, what the model does to normalise and to resize does.
         batch_size: of the loader.
+        segmented: images of a segmentor.
+        pixels: how many of them are of a class, the first, and found as another, the second.
     """
 
     dataset: Dataset
@@ -85,6 +88,8 @@ class Collected:
     batch_size: int
     detected: list[Detected] = field(default_factory=list)
     classified: list[Classified] = field(default_factory=list)
+    segmented: int = 0
+    pixels: Counter[tuple[int, int]] = field(default_factory=Counter)
 
 
 def collect(cfg: Config, part: str, model: BaseModel, classes: list) -> Collected:
@@ -92,11 +97,11 @@ def collect(cfg: Config, part: str, model: BaseModel, classes: list) -> Collecte
 
     Args:
         part: "test" or "val".
-        model: a detector or a classifier in eval mode, on its device.
+        model: a detector, a classifier or a segmentor in eval mode, on its device.
         classes: names of the classes, where the data set has none.
 
     Raises:
-        UserError: the data or an image cannot be read, or the model is neither of the two.
+        UserError: the data or an image cannot be read, or the model is none of these.
     """
     settings = cfg[f"{part}_dataloader"].copy()
     settings.pop("batch_sampler", None)
@@ -168,7 +173,7 @@ def _now() -> float:
 
 def _add(collected: Collected, sample: Any, info: dict, model: str) -> None:
     path = str(info.get("img_path") or "")
-    if "bboxes" in sample.get("pred_instances", ()):
+    if {"bboxes", "labels", "scores"} <= set(sample.get("pred_instances", {}).keys()):
         found = sample.pred_instances.cpu().numpy()
         boxes = found.bboxes.astype(float).reshape(-1, 4)
         nothing = np.zeros(len(boxes), bool)
@@ -178,13 +183,24 @@ def _add(collected: Collected, sample: Any, info: dict, model: str) -> None:
         best = sample.pred_score.cpu().topk(min(_TOP, len(sample.pred_score)))
         image = Classified(path, label_of(info), best.indices.tolist(), float(best.values[0]))
         collected.classified.append(image)
+    elif "pred_sem_seg" in sample:
+        collected.segmented += 1
+        if "gt_sem_seg" in sample:
+            known = sample.gt_sem_seg.data.cpu() != getattr(collected.dataset, "ignore_index", 255)
+            maps = (sample.gt_sem_seg.data.cpu()[known], sample.pred_sem_seg.data.cpu()[known])
+            pairs, counts = torch.stack(maps).unique(dim=1, return_counts=True)
+            for true, found, count in zip(*pairs.tolist(), counts.tolist()):
+                collected.pixels[true, found] += count
     else:
-        raise UserError(f"{model} gives neither boxes nor scores of classes: there is no report")
+        raise UserError(
+            f"{model} gives neither boxes of classes, nor a class of an image or of its pixels: "
+            f"there is no report of such a model"
+        )
 
 
 def _name_all(collected: Collected) -> None:
     """Give a name to classes beyond those that have one."""
-    labels = [-1]
+    labels = [-1, *(label for pair in collected.pixels for label in pair)]
     for image in collected.detected:
         labels += [*image.truth.labels, *image.found.labels]
     for one in collected.classified:

@@ -27,7 +27,8 @@ class Contents:
 
     Attributes:
         empty: images without an object, 0 where images have a class as a whole.
-        objects: by class; images by class where they have one as a whole.
+        objects: by class; images by class where they have one as a whole, none where each pixel
+            has one.
         sides: (N, 3), width and height of each box in pixels, and its class.
     """
 
@@ -35,6 +36,8 @@ class Contents:
     empty: int
     objects: Counter[int]
     sides: np.ndarray
+    maps: int = 0
+    """Images of which each pixel has a class."""
 
 
 def data_section(cfg: Config, evaluated: Dataset, names: list[str]) -> Section:
@@ -53,6 +56,8 @@ def data_section(cfg: Config, evaluated: Dataset, names: list[str]) -> Section:
     detects = any(len(one.sides) for one in found.values())
     for what, one in found.items():
         section.notes.append(_describe(what, one))
+    if any(one.maps for one in found.values()):
+        return section
     unit = "objects" if detects else "images"
     section.header = ["class", *(f"{unit}, {what}" for what in found)]
     section.rows = [
@@ -71,7 +76,8 @@ def _contents(dataset: Dataset) -> Contents:
     infos = [part.get_data_info(n) for part in unwrapped(dataset) for n in range(len(part))]
     if not any("instances" in info for info in infos):
         labels = [label for info in infos if (label := label_of(info)) is not None]
-        return Contents(len(infos), 0, Counter(labels), np.zeros((0, 3)))
+        maps = sum(bool(info.get("seg_map_path")) for info in infos)
+        return Contents(len(infos), 0, Counter(labels), np.zeros((0, 3)), maps)
     truths = [truth_of(info) for info in infos]
     boxes = [np.c_[t.boxes[:, 2:] - t.boxes[:, :2], t.labels] for t in truths]
     sides = np.concatenate([*boxes, np.zeros((0, 3))])
@@ -81,6 +87,8 @@ def _contents(dataset: Dataset) -> Contents:
 
 def _describe(what: str, one: Contents) -> str:
     text = f"The {what} set: {one.images} images"
+    if one.maps:
+        return f"{text}, {one.maps} of them with a class for each pixel."
     if not len(one.sides):
         return f"{text}." if one.objects else f"{text}, no ground truth."
     area = np.sqrt(one.sides[:, 0] * one.sides[:, 1])

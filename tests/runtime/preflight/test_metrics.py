@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
@@ -142,3 +143,10 @@ def test_the_boxes_to_compare_with_come_from_a_file_or_with_the_images():
     assert "add 'instances' to val_dataloader.dataset.pipeline.0.meta_keys" in problem
     assert not found(bare, "instances")
     assert not found(dict(bare, ann_file="a.json"))
+
+
+def test_a_dataset_may_say_arrays_of_itself():
+    """As MMPose's do."""
+    metainfo = dict(classes=("a", "b"), sigmas=np.ones(3))
+    loader = dict(dataset=dict(type="CocoDataset", metainfo=metainfo, pipeline=[]))
+    assert not problems(COCO, val_dataloader=loader, **saved("coco/bbox_mAP"))
