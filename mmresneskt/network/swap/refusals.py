@@ -17,6 +17,11 @@ def refuse(holder: ConfigDict) -> None:
             "its backbone, TridentResNet, is the method: the heads expect three branches of one "
             "stage. Take Faster R-CNN or another detector"
         )
+    if holder.backbone.type.split(".")[-1] == "ReResNet":
+        raise ValueError(
+            "its backbone, ReResNet, is the method: neck and RoI head turn maps of eight orientations, "
+            "which no other backbone has. Take RoI Transformer or another detector"
+        )
     roi_head = holder.get("roi_head") or {}
     stages = roi_head if isinstance(roi_head, list) else [roi_head]
     if any(stage.get("shared_head") for stage in stages):

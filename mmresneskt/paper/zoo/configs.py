@@ -9,7 +9,12 @@ from mmengine.config import Config
 from mmresneskt.runtime.environment import configs_of
 from mmresneskt.runtime.errors import UserError
 
-LIBRARIES = {"mmdet": "MMDetection", "mmseg": "MMSegmentation", "mmpose": "MMPose"}
+LIBRARIES = {
+    "mmdet": "MMDetection",
+    "mmseg": "MMSegmentation",
+    "mmpose": "MMPose",
+    "mmrotate": "MMRotate",
+}
 
 
 def zoo_folder(library: str = "mmdet") -> Path:

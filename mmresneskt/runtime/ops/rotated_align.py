@@ -100,13 +100,13 @@ def rotated_feature_align_forward(
     """Add to features (N, C, H, W) those at the middle of each position's box: output, the same.
 
     Args:
-        best_bboxes: (N, H, W, 5). mmcv's kernels take the first number for y, the second for x.
+        best_bboxes: (N, H, W, 5), or that flattened. mmcv's kernels take the first number of a
+            box for y, the second for x.
         points: 1, or 5 with the four corners.
     """
     features, boxes = at_least_float32(features, best_bboxes)
     maps = features.permute(0, 2, 3, 1).contiguous()
-    which = _images(boxes)
-    samples = (sample(maps, which, point) for point in _refined(boxes, spatial_scale, points))
+    samples = (sample(maps, *at) for at in _refined(boxes, maps.shape, spatial_scale, points))
     output.copy_(sum(samples, maps).permute(0, 3, 1, 2))
 
 
@@ -117,8 +117,8 @@ def rotated_feature_align_backward(
     grad, boxes = at_least_float32(top_grad, best_bboxes)
     grad = grad.permute(0, 2, 3, 1)
     total = grad.clone(memory_format=torch.contiguous_format)
-    for point in _refined(boxes, spatial_scale, points):
-        spread(grad, _images(boxes), point, total)
+    for which, point in _refined(boxes, grad.shape, spatial_scale, points):
+        spread(grad, which, point, total)
     bottom_grad.copy_(total.permute(0, 3, 1, 2))
 
 
@@ -228,16 +228,15 @@ def _turn_orientations(pooled: Tensor, angle: Tensor, orientations: int, way: in
     return turned.flatten(-2)
 
 
-def _refined(boxes: Tensor, scale: float, points: int) -> Iterator[Tensor]:
-    """The points (N, H, W, 2), x before y, of the boxes (N, H, W, 5)."""
+def _refined(
+    boxes: Tensor, shape: torch.Size, scale: float, points: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images (N, H, W) and points (N, H, W, 2), x before y, of boxes (N, H, W, 5) on such a map."""
+    boxes = boxes.reshape(*shape[:3], 5)
+    which = torch.arange(shape[0], device=boxes.device)[:, None, None].expand(shape[:3])
     middle = boxes[..., :2].flip(-1) * scale
-    yield middle
+    yield which, middle
     if points > 1:
         for corner in ([1, 1], [-1, 1], [-1, -1], [1, -1]):
             half = boxes[..., 2:4] * scale / 2 * boxes.new_tensor(corner)
-            yield middle + turn(half, boxes[..., 4])
-
-
-def _images(boxes: Tensor) -> Tensor:
-    nth = torch.arange(len(boxes), device=boxes.device)
-    return nth[:, None, None].expand(boxes.shape[:3])
+            yield which, middle + turn(half, boxes[..., 4])

@@ -338,6 +338,8 @@ def test_features_are_aligned_with_the_boxes(points, device):
     given = (features.to(device).requires_grad_(), found.to(device))
     aligned = mmcv.ops.rotated_feature_align(*given, 1 / 8, points)
     assert (aligned.cpu() - wanted).abs().max() < 1e-12
+    flat = mmcv.ops.rotated_feature_align(given[0], given[1].flatten(0, 2), 1 / 8, points)
+    assert torch.equal(flat, aligned)  # as MMRotate gives them
     function = mmcv.ops.rotated_feature_align
     assert gradcheck(lambda x: function(x, given[1], 1 / 8, points), [given[0]], fast_mode=True)
 
