@@ -63,9 +63,7 @@ def _rotated(cfg: Config) -> dict:
     from mmrotate.testing import demo_mm_inputs
 
     classes = min(n for _, node in nodes(cfg.model) if type(n := node.get("num_classes")) is int)
-    batch = demo_mm_inputs(
-        2, _SHAPE, num_classes=max(classes, 2), use_box_type=True, use_qbox=True
-    )
+    batch = demo_mm_inputs(2, _SHAPE, num_classes=max(classes, 2), use_box_type=True, use_qbox=True)
     for sample in batch["data_samples"]:
         sample.gt_instances.labels %= classes
         for step in cfg.train_pipeline:

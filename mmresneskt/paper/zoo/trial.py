@@ -20,7 +20,6 @@ from mmresneskt.runtime.distributed import replace_sync_bn
 from .inputs import synthetic_batch
 from .learnt import as_on_a_gpu, make_sure
 
-
 _LARGEST_GRADIENT = 35.0
 """The norm at which MMDetection's and MMRotate's schedules clip."""
 
