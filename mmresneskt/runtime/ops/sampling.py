@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -35,11 +36,13 @@ def sample(maps: Tensor, which: Tensor, point: Tensor) -> Tensor:
     _, height, width, channels = maps.shape
     pixels, weights = corners(point, (height, width))
     pixels = pixels + (which * (height * width))[..., None]
-    flat = maps.reshape(-1, channels)
-    total = maps.new_zeros((*point.shape[:-1], channels))
-    for pixel, weight in zip(pixels.unbind(-1), weights.unbind(-1)):
-        total += flat[pixel] * weight[..., None]
-    return total
+    found = F.embedding_bag(
+        pixels.flatten(0, -2),
+        maps.reshape(-1, channels),
+        per_sample_weights=weights.flatten(0, -2),
+        mode="sum",
+    )
+    return found.view(*point.shape[:-1], channels)
 
 
 def spread(grad: Tensor, which: Tensor, point: Tensor, grad_maps: Tensor) -> None:
