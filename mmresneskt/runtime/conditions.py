@@ -46,7 +46,7 @@ def _versions() -> dict[str, str]:
     for name in _LIBRARIES:
         try:
             # what runs: metadata may be of another distribution of the same module
-            found[name] = import_module(name).__version__
+            found[name] = import_module(name).__version__.partition("+")[0]
         except Exception:  # absent, or not with these versions of the others
             continue
     return found
