@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmresneskt.runtime.errors import UserError
 
-_LIBRARIES = ("mmdet", "mmseg", "mmpose")
+_LIBRARIES = ("mmdet", "mmseg", "mmpose", "mmrotate")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

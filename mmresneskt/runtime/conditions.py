@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from importlib import metadata
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -45,8 +45,9 @@ def _versions() -> dict[str, str]:
     found = dict(Python=platform.python_version())
     for name in _LIBRARIES:
         try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
+            # what runs: metadata may be of another distribution of the same module
+            found[name] = import_module(name).__version__.partition("+")[0]
+        except Exception:  # absent, or not with these versions of the others
             continue
     return found
 

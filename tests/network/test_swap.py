@@ -5,11 +5,12 @@ from argparse import Namespace
 
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from mmresneskt import ResNeSkt, swap_backbone
 from mmresneskt.cli.config import load
 from mmresneskt.network.swap.backbones import BACKBONES
+from mmresneskt.network.swap.refusals import refuse
 from mmresneskt.runtime.building import build
 from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.errors import UserError
@@ -137,6 +138,12 @@ def test_a_classifier_of_mmpretrain_is_swapped_and_runs(weights):
 def test_a_swap_without_sense_says_why(config, backbone, message):
     with pytest.raises(UserError, match=message):
         load(Namespace(config=config, backbone=backbone, cfg_options=None))
+
+
+def test_a_network_that_is_the_method_stays():
+    """MMRotate's ReDet, which need not be installed."""
+    with pytest.raises(ValueError, match="ReResNet, is the method: .* eight orientations"):
+        refuse(ConfigDict(backbone=dict(type="mmrotate.ReResNet", depth=50)))
 
 
 def test_layer_wise_decay_for_convnext_does_not_stay_behind():

@@ -54,6 +54,7 @@ def test_trains_a_step_and_predicts(name, weights):
     [
         "mmseg::deeplabv3plus/deeplabv3plus_r50-d8_4xb4-40k_voc12aug-512x512.py",
         "mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco-256x192.py",
+        "mmrotate::rotated_fcos/rotated-fcos-le90_r50_fpn_1x_dota.py",
     ],
 )
 def test_other_libraries_train_a_step_and_predict(name, weights):

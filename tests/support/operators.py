@@ -30,3 +30,17 @@ def random(*shape, device="cpu", seed=0):
     """Numbers of a normal distribution, in float64."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(shape, generator=generator, dtype=torch.float64).to(device)
+
+
+def bilinear(image, y, x):
+    """mmcv's rule: the edge's value up to a pixel outside the map, beyond it zero."""
+    height, width = image.shape[1:]
+    if not (-1 <= y <= height and -1 <= x <= width):
+        return torch.zeros_like(image[:, 0, 0])
+    y, x = min(max(y, 0), height - 1), min(max(x, 0), width - 1)
+    top, left = int(y), int(x)
+    value = torch.zeros_like(image[:, 0, 0])
+    for v, u in ((top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1)):
+        if v < height and u < width:
+            value = value + image[:, v, u] * (1 - abs(y - v)) * (1 - abs(x - u))
+    return value

@@ -2,6 +2,13 @@
 
 from mmengine.config import ConfigDict
 
+_METHODS = {
+    "TridentResNet": "the heads expect three branches of one stage. Take Faster R-CNN or another "
+    "detector",
+    "ReResNet": "neck and RoI head turn its maps of eight orientations, which no other backbone "
+    "has. Take RoI Transformer or another detector",
+}
+
 
 def refuse(holder: ConfigDict) -> None:
     """Look for what ties a model to the inside of its backbone.
@@ -12,11 +19,9 @@ def refuse(holder: ConfigDict) -> None:
     Raises:
         ValueError: saying what it is and what to use instead.
     """
-    if holder.backbone.type.split(".")[-1] == "TridentResNet":
-        raise ValueError(
-            "its backbone, TridentResNet, is the method: the heads expect three branches of one "
-            "stage. Take Faster R-CNN or another detector"
-        )
+    kind = holder.backbone.type.split(".")[-1]
+    if kind in _METHODS:
+        raise ValueError(f"its backbone, {kind}, is the method: {_METHODS[kind]}")
     roi_head = holder.get("roi_head") or {}
     stages = roi_head if isinstance(roi_head, list) else [roi_head]
     if any(stage.get("shared_head") for stage in stages):

@@ -16,12 +16,19 @@ from .compare import draw, forward_and_backward, largest_error, row
 
 _TOLERANCES = {"float32": (1e-4,) * 2, "float16": (1e-2,) * 2, "bfloat16": (5e-2,) * 2}
 _ROIS = [[0, 4.3, 3.1, 21.7, 17.2], [1, -3.2, -2.6, 9.5, 11.3], [1, 20.1, 15.4, 31.3, 30.9]]
+_ANGLES = [0.5, -1.25, 2.0]
 _CLASSES = [0, 1, 2, 3, 4, 4, 0, 2]  # 4 is the background
 
 
 def _rois(x: Tensor) -> Tensor:
     # in half precision other corners would be read on the CPU than on the device
     return torch.tensor(_ROIS, dtype=torch.bfloat16).to(x)
+
+
+def _rotated(x: Tensor) -> Tensor:
+    """The RoIs, by their middle and size, turned."""
+    image, first, last = _rois(x).split((1, 2, 2), dim=1)
+    return torch.cat((image, (first + last) / 2, last - first, x.new_tensor(_ANGLES)[:, None]), 1)
 
 
 def _focal_loss(logits: Tensor) -> Tensor:
@@ -43,6 +50,15 @@ def _attention(value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
 
 def _larger_map(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
     return mmcv.ops.modulated_deform_conv2d(x, offset, mask, weight, None, 2, 1)
+
+
+def _turns() -> Tensor:
+    """Where each weight of a 3x3 filter goes at each eighth of a turn, (1, 3, 3, 8), from 1."""
+    ring = [0, 1, 2, 5, 8, 7, 6, 3]
+    places = torch.full((9, 8), 4)
+    for nth, pixel in enumerate(ring):
+        places[pixel] = torch.tensor(ring[nth:] + ring[:nth])
+    return places.view(1, 3, 3, 8).int() + 1
 
 
 def _modulated(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -73,6 +89,24 @@ _LEARNED: dict[str, tuple[Callable[..., Tensor], tuple[tuple[int, ...], ...]]] =
         lambda x: mmcv.ops.roi_align(x, _rois(x), (7, 5), 0.25, 2, "max", True),
         ((2, 5, 20, 24),),
     ),
+    "roi_align_rotated": (
+        lambda x: mmcv.ops.roi_align_rotated(x, _rotated(x), (7, 5), 0.25, 2),
+        ((2, 5, 20, 24),),
+    ),
+    "riroi_align_rotated": (
+        lambda x: mmcv.ops.riroi_align_rotated(x, _rotated(x), (7, 5), 0.25, 2, 8),
+        ((2, 16, 20, 24),),
+    ),
+    "rotated_feature_align": (
+        lambda x: mmcv.ops.rotated_feature_align(
+            x, _rotated(x)[0, 1:].repeat(2, 12, 14, 1), 0.5, 5
+        ),
+        ((2, 3, 12, 14),),
+    ),
+    "active_rotated_filter": (
+        lambda x: mmcv.ops.active_rotated_filter(x, _turns().to(x.device)),
+        ((4, 3, 1, 3, 3),),
+    ),
     "roi_pool": (lambda x: mmcv.ops.roi_pool(x, _rois(x), (3, 2), 0.5), ((2, 5, 12, 14),)),
     "border_align": (
         lambda x: mmcv.ops.border_align(x, _rois(x)[1:, 1:][:, None] / 2, 5),
@@ -102,6 +136,9 @@ def steps(device: str) -> dict[str, Callable[[], list[list]]]:
         soft_nms=_soft_nms,
         nms_match=_nms_match,
         bbox_overlaps=_overlaps,
+        box_iou_rotated=_rotated_overlaps,
+        nms_rotated=_rotated_nms,
+        diff_iou_rotated_2d=_rotated_differentiable,
         prroi_pool=_prroi_pool,
         sync_bn=_sync_bn,
     )
@@ -163,6 +200,37 @@ def _overlaps(device: str) -> list[list]:
     boxes, _ = _boxes()
     wanted, found = (mmcv.ops.bbox_overlaps(x, x) for x in (boxes.double(), boxes.to(device)))
     return row("bbox_overlaps", largest_error([found], [wanted]), None, (1e-5,))
+
+
+def _rotated_boxes() -> Tensor:
+    boxes, scores = _boxes()
+    return torch.cat((boxes[:, :2], boxes[:, 2:] - boxes[:, :2], 6 * scores[:, None] - 3), 1)
+
+
+def _rotated_overlaps(device: str) -> list[list]:
+    inputs = (_rotated_boxes().double(), _rotated_boxes().to(device))
+    wanted, found = (mmcv.ops.box_iou_rotated(x, x) for x in inputs)
+    return row("box_iou_rotated", largest_error([found], [wanted]), None, (1e-5,))
+
+
+def _rotated_nms(device: str) -> list[list]:
+    inputs = (_rotated_boxes().double(), _rotated_boxes().to(device))
+    wanted, found = (mmcv.ops.nms_rotated(x, x[:, 0], 0.2)[0] for x in inputs)
+    return row("nms_rotated", largest_error([found], [wanted]), None, (1e-5,))
+
+
+def _rotated_differentiable(device: str) -> list[list]:
+    """Not in half precision, in which mmcv divides by zero."""
+    wanted, found = (
+        forward_and_backward(
+            mmcv.ops.diff_iou_rotated_2d,
+            [part[None].to(to).requires_grad_() for part in _rotated_boxes().split(30)],
+            (),
+        )
+        for to in (torch.float64, device)
+    )
+    forward, backward = (largest_error(*pair) for pair in zip(found, wanted))
+    return row("diff_iou_rotated_2d", forward, backward, (1e-4, 1e-3))
 
 
 def _prroi_pool(device: str) -> list[list]:

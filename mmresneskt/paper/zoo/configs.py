@@ -9,7 +9,12 @@ from mmengine.config import Config
 from mmresneskt.runtime.environment import configs_of
 from mmresneskt.runtime.errors import UserError
 
-LIBRARIES = {"mmdet": "MMDetection", "mmseg": "MMSegmentation", "mmpose": "MMPose"}
+LIBRARIES = {
+    "mmdet": "MMDetection",
+    "mmseg": "MMSegmentation",
+    "mmpose": "MMPose",
+    "mmrotate": "MMRotate",
+}
 
 
 def zoo_folder(library: str = "mmdet") -> Path:
@@ -40,7 +45,10 @@ def resnet50_configs(library: str = "mmdet") -> tuple[list[str], dict[str, str]]
             cfg = Config.fromfile(file)
         except Exception as error:  # a config is Python: anything can go wrong in it
             unreadable[name] = (
-                str(error).replace(f"{folder}/", "").replace(f"{folder.parent.parent}/", "")
+                # the first line: the path that is searched may follow
+                (str(error).splitlines() or [""])[0]
+                .replace(f"{folder}/", "")
+                .replace(f"{folder.parent.parent}/", "")
             )
             continue
         if _is_resnet50(cfg.get("model") or {}):

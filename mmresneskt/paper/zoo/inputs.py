@@ -21,7 +21,7 @@ def synthetic_batch(cfg: Config) -> dict:
 
     Called in the scope of the config.
     """
-    makers = {"mmseg": _scenes, "mmpose": _poses}
+    makers = {"mmseg": _scenes, "mmpose": _poses, "mmrotate": _rotated}
     return makers.get(cfg.get("default_scope"), _detection)(cfg)
 
 
@@ -55,6 +55,26 @@ def _detection(cfg: Config) -> dict:
         proposals = demo_mm_proposals([shape] * 2, _PROPOSALS)
         for sample, proposed in zip(batch["data_samples"], proposals):
             sample.proposals = proposed
+    return batch
+
+
+def _rotated(cfg: Config) -> dict:
+    """Two images with rotated boxes, converted as the config's own pipeline does it."""
+    from mmrotate.testing import demo_mm_inputs
+
+    classes = min(n for _, node in nodes(cfg.model) if type(n := node.get("num_classes")) is int)
+    batch = demo_mm_inputs(2, _SHAPE, num_classes=max(classes, 2), use_box_type=True, use_qbox=True)
+    for sample in batch["data_samples"]:
+        sample.gt_instances.labels %= classes
+        for step in cfg.train_pipeline:
+            if step["type"] == "ConvertMask2BoxType":
+                kind = step["box_type"]
+            elif step["type"] == "ConvertBoxType":
+                kind = step["box_type_mapping"]["gt_bboxes"]
+            else:
+                continue
+            for instances in (sample.gt_instances, sample.ignored_instances):
+                instances.bboxes = instances.bboxes.convert_to(kind)
     return batch
 
 

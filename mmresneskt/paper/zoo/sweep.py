@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import multiprocessing
 import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from mmresneskt.network.resneskt import ResNeSkt
 from mmresneskt.network.swap.swap_backbone import swap_backbone
 from mmresneskt.runtime.conditions import conditions
 from mmresneskt.runtime.config.load import load_config
+from mmresneskt.runtime.errors import UserError, explain
 from mmresneskt.runtime.files import write_whole
 from mmresneskt.runtime.text_table import format_table
 
@@ -31,6 +32,8 @@ _HOW = {
     "mmseg": "128x128, a class drawn for every pixel",
     "mmpose": "of the config's own size, one object each, its targets made by the config's own "
     "pipeline",
+    "mmrotate": "128x128, with boxes of the kind that the config's own pipeline makes; the "
+    "classifier is biased so that scores pass every threshold",
 }
 
 
@@ -61,8 +64,12 @@ def sweep(out: Path, library: str) -> None:
 def try_one(name: str, weights: str | Path, library: str = "mmdet", **how: Any) -> None:
     """Swap and try one config; ``how`` is of :func:`trial`."""
     os.chdir(zoo_folder(library).parent)  # some configs name others relative to the library's root
-    swap = functools.partial(swap_backbone, name=f"resneskt50:{weights}")
-    trial(load_config(f"{library}::{name}", change=swap), **how)
+    cfg = load_config(f"{library}::{name}")
+    try:
+        swapped = swap_backbone(cfg, f"resneskt50:{weights}")
+    except ValueError as error:  # as for --backbone: no fault of the swap
+        raise UserError(explain(error)) from error
+    trial(swapped, **how)
 
 
 def _try_as_it_is(name: str, library: str) -> None:
@@ -116,7 +123,8 @@ def _report(
     works = len(outcomes) - len(failed)
     refused = sum(why.startswith("UserError") for why in failed.values())
     where = conditions()
-    versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
+    found = {**where["versions"], library: import_module(library).__version__}
+    versions = ", ".join(f"{name} {version}" for name, version in found.items())
     folders = Counter(Path(name).parent.name for name, why in outcomes.items() if not why)
     lines = [
         f"# ResNeSkt-50 in every ResNet-50-based config of {LIBRARIES[library]}",

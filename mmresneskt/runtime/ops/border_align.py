@@ -43,7 +43,7 @@ def border_align_backward(
     which = _which(boxes)[:, None] * channels + channel
     total = torch.zeros(grad_input.shape, dtype=grad.dtype, device=grad.device)
     point = start + argmax_idx[..., None] * step
-    spread(grad, which.expand_as(grad), point, total.flatten(0, 1))
+    spread(grad[..., None], which.expand_as(grad), point, total.flatten(0, 1)[..., None])
     grad_input.copy_(total)
 
 

@@ -13,7 +13,7 @@ EXTENSION = "mmcv._ext"
 _MODULES = (
     *("border_align", "carafe", "deform_attn", "deform_conv", "deform_roi_pool", "focal_loss"),
     *("masked_conv", "nms", "overlaps", "prroi_pool", "psa_mask", "roi_align", "roi_pool"),
-    *("sync_bn",),
+    *("rotated_align", "rotated_boxes", "sync_bn"),
 )
 
 OPERATORS: dict[str, Callable] = {

@@ -69,9 +69,9 @@ def backward(
     which = rois[:, 0].long()[:, None] * channels + torch.arange(channels, device=rois.device)
     total = torch.zeros(grad_input.shape, dtype=grad.dtype, device=grad.device)
     spread(
-        grad * (y != -1),
+        (grad * (y != -1))[..., None],
         which[..., None, None].expand_as(grad),
         torch.stack((x, y), dim=-1),
-        total.flatten(0, 1),
+        total.flatten(0, 1)[..., None],
     )
     grad_input.copy_(total)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -35,19 +36,29 @@ def sample(maps: Tensor, which: Tensor, point: Tensor) -> Tensor:
     _, height, width, channels = maps.shape
     pixels, weights = corners(point, (height, width))
     pixels = pixels + (which * (height * width))[..., None]
-    flat = maps.reshape(-1, channels)
-    total = maps.new_zeros((*point.shape[:-1], channels))
-    for pixel, weight in zip(pixels.unbind(-1), weights.unbind(-1)):
-        total += flat[pixel] * weight[..., None]
-    return total
+    found = F.embedding_bag(
+        pixels.flatten(0, -2),
+        maps.reshape(-1, channels),
+        per_sample_weights=weights.flatten(0, -2),
+        mode="sum",
+    )
+    return found.view(*point.shape[:-1], channels)
 
 
 def spread(grad: Tensor, which: Tensor, point: Tensor, grad_maps: Tensor) -> None:
-    """Add grad (...), that of samples at points (..., 2), to grad_maps (N, H, W), contiguous."""
-    _, height, width = grad_maps.shape
+    """Add grad (..., C), that of :func:`sample`, to grad_maps (N, H, W, C), contiguous."""
+    _, height, width, channels = grad_maps.shape
     pixels, weights = corners(point, (height, width))
     pixels = pixels + (which * (height * width))[..., None]
-    grad_maps.view(-1).index_add_(0, pixels.flatten(), (grad[..., None] * weights).flatten())
+    flat = grad_maps.view(-1, channels)
+    for pixel, weight in zip(pixels.unbind(-1), weights.unbind(-1)):
+        flat.index_add_(0, pixel.flatten(), (grad * weight[..., None]).reshape(-1, channels))
+
+
+def turn(vector: Tensor, angle: Tensor) -> Tensor:
+    """Vectors (..., 2), x before y, turned by angles (...), in radians, from x towards y."""
+    (x, y), cos, sin = vector.unbind(-1), angle.cos(), angle.sin()
+    return torch.stack((cos * x - sin * y, sin * x + cos * y), dim=-1)
 
 
 def largest(samples: Iterable[Tensor]) -> tuple[Tensor, Tensor]:

@@ -11,23 +11,9 @@ from torch.autograd import gradcheck
 from mmresneskt.runtime.ops import prroi_pool
 from mmresneskt.runtime.ops.extension import OPERATORS
 from tests.support.helpers import REDUCED
-from tests.support.operators import DEVICES, ROIS, random, served
+from tests.support.operators import DEVICES, ROIS, bilinear, random, served
 
 pytestmark = served
-
-
-def bilinear(image, y, x):
-    """mmcv's rule: the edge's value up to a pixel outside the map, beyond it zero."""
-    height, width = image.shape[1:]
-    if not (-1 <= y <= height and -1 <= x <= width):
-        return torch.zeros_like(image[:, 0, 0])
-    y, x = min(max(y, 0), height - 1), min(max(x, 0), width - 1)
-    top, left = int(y), int(x)
-    value = torch.zeros_like(image[:, 0, 0])
-    for v, u in ((top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1)):
-        if v < height and u < width:
-            value = value + image[:, v, u] * (1 - abs(y - v)) * (1 - abs(x - u))
-    return value
 
 
 def align_loop(features, rois, size, scale, ratio, aligned):

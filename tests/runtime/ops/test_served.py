@@ -36,12 +36,9 @@ NOT_SERVED = {
         fused_indice_conv_forward get_indice_pairs_2d_backward get_indice_pairs_2d_forward
         get_indice_pairs_3d_backward get_indice_pairs_3d_forward get_indice_pairs_4d_forward
         indice_conv_backward indice_conv_forward indice_maxpool_backward indice_maxpool_forward""",
-    "rotated boxes, quadrilaterals and polygons, which MMRotate alone has": """
-        active_rotated_filter_backward active_rotated_filter_forward box_iou_quadri
-        box_iou_rotated convex_giou convex_iou diff_iou_rotated_sort_vertices_forward
-        min_area_polygons nms_quadri nms_rotated points_in_polygons_forward
-        riroi_align_rotated_backward riroi_align_rotated_forward roi_align_rotated_backward
-        roi_align_rotated_forward rotated_feature_align_backward rotated_feature_align_forward""",
+    "quadrilaterals and sets of points, which some of MMRotate's models have": """
+        box_iou_quadri convex_giou convex_iou min_area_polygons nms_quadri
+        points_in_polygons_forward""",
     "text spotting": "bezier_align_backward bezier_align_forward contour_expand pixel_group",
     "video": "correlation_backward correlation_forward tin_shift_backward tin_shift_forward",
     "image editing": "bias_act filtered_lrelu filtered_lrelu_act_ fused_bias_leakyrelu upfirdn2d",
