@@ -95,7 +95,7 @@ def inline_commands(page):
 def parse(name, arguments):
     """As ``mmresneskt.cli.call`` does, without running."""
     assert name in COMMANDS, f"there is no command {name}"
-    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser = argparse.ArgumentParser()
     importlib.import_module(f"mmresneskt.cli.{name.replace('-', '_')}").add_arguments(parser)
     parser.add_argument("--debug", action="store_true")
     parser.error = lambda message: pytest.fail(f"{name} {' '.join(arguments)}: {message}")
