@@ -116,8 +116,8 @@ class SpatialKernelAttention(nn.Module):
             weights = self._weigh(branches)
             # their weighted sum
             u = torch.bmm(weights.unsqueeze(1), branches.flatten(2)).view_as(branches[:, :1])
-        u, weights = (x.unflatten(0, (-1, self.groups)) for x in (u, weights))
-        return u.squeeze(2), weights
+        images = (-1, self.groups)
+        return u.unflatten(0, images).squeeze(2), weights.unflatten(0, images)
 
     def conv_norm_pairs(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """The convolutions, each with the norm that alone takes its result."""
