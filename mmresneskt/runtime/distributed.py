@@ -78,7 +78,7 @@ def join_group(cfg: Config) -> None:
         limit: dict = dict(timeout=datetime.timedelta(seconds=seconds)) if seconds else {}
         distributed.init_process_group("gloo", **limit)
     except Exception as error:
-        if "EADDRINUSE" not in str(error):
+        if "address already in use" not in str(error).lower():
             raise UserError(explain(error)) from error
         raise UserError(
             f"port {os.environ.get('MASTER_PORT')} is in use, perhaps by another training: set "

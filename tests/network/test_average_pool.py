@@ -31,6 +31,8 @@ def test_it_is_taken_on_cuda_wherever_the_strides_may_be_channels_last(
     padded = []
     monkeypatch.setattr(AvgPool2d, "of_padded", lambda self, x: padded.append(x) or x)
     pool = AvgPool2d(3, 2, padding=1)
+    if not (torch.cuda.is_available() or torch.__version__ >= "2.2"):
+        pytest.skip("this torch takes a driver even for tensors without data")
     with FakeTensorMode():
         x = torch.empty(2, channels, 8, 8, device="cuda").to(memory_format=layout)
         pool(x)

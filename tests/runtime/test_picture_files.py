@@ -36,7 +36,7 @@ class Runner:
 def images(tmp_path):
     for shade, name in enumerate(NAMES):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        Image.new("RGB", (64, 48), (80 * shade,) * 3).save(tmp_path / name)
+        Image.new("RGB", (64, 48), (80 * shade,) * 3).save(tmp_path / name, "PNG")
     return [str(tmp_path / name) for name in NAMES]
 
 
