@@ -1,5 +1,6 @@
 """What the tests of operators share: where they run, and what they are given."""
 
+import math
 import sys
 
 import pytest
@@ -44,3 +45,19 @@ def bilinear(image, y, x):
         if v < height and u < width:
             value = value + image[:, v, u] * (1 - abs(y - v)) * (1 - abs(x - u))
     return value
+
+
+def polygon(box):
+    """The corners of a rotated box, from the x axis towards the y axis."""
+    x, y, w, h, angle = box
+    w, h = abs(w), abs(h)
+    cos, sin = math.cos(angle), math.sin(angle)
+    signs = ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
+    return [(x + w * u * cos - h * v * sin, y + w * u * sin + h * v * cos) for u, v in signs]
+
+
+def turned_boxes(n, seed=0, side=10.0):
+    """Rotated boxes (n, 5) with their middles in a square."""
+    values = torch.rand(n, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    low = values.new_tensor([0, 0, 0.5, 0.5, -4])
+    return low + values * values.new_tensor([side, side, 8, 4, 8])

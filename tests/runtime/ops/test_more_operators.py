@@ -12,7 +12,7 @@ from torch.autograd import gradcheck
 from mmresneskt.runtime.ops import deform_roi_pool
 from mmresneskt.runtime.ops.extension import OPERATORS
 from tests.support.helpers import REDUCED, randomize
-from tests.support.operators import DEVICES, ROIS, random, served
+from tests.support.operators import DEVICES, ROIS, bilinear, random, served
 
 pytestmark = served
 CARAFE = [(1, 1, 2), (3, 1, 1), (3, 2, 2), (5, 1, 2), (5, 4, 3)]  # kernel, groups, scale
@@ -107,20 +107,6 @@ def test_carafe_in_other_layouts_and_on_nothing():
     empty = mmcv.ops.carafe(features[:0].requires_grad_(), masks[:0], 3, 2, 2)
     assert empty.shape == (0, 4, 6, 8)
     empty.sum().backward()
-
-
-def bilinear(image, y, x):
-    """mmcv's rule: the edge's value up to a pixel outside the map, beyond it zero."""
-    height, width = image.shape[1:]
-    if not (-1 <= y <= height and -1 <= x <= width):
-        return torch.zeros_like(image[:, 0, 0])
-    y, x = min(max(y, 0), height - 1), min(max(x, 0), width - 1)
-    top, left = int(y), int(x)
-    value = torch.zeros_like(image[:, 0, 0])
-    for v, u in ((top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1)):
-        if v < height and u < width:
-            value = value + image[:, v, u] * (1 - abs(y - v)) * (1 - abs(x - u))
-    return value
 
 
 def pool_loop(features, rois, offset, size, scale, ratio, gamma):

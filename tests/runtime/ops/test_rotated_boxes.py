@@ -5,7 +5,6 @@ import math
 import mmcv.ops
 import pytest
 import torch
-import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmcv.ops.diff_iou_rotated import SortVertices
@@ -13,32 +12,11 @@ from torch.autograd import gradcheck
 
 from mmresneskt.runtime.ops import rotated_boxes
 from mmresneskt.runtime.ops.extension import OPERATORS
-from tests.support.helpers import REDUCED
-from tests.support.operators import DEVICES, bilinear, random, served
+from tests.support.operators import DEVICES, polygon, random, served, turned_boxes
 
 pytestmark = served
 
 SQUARE = [0, 0, 2, 2, 0]
-# an image's index and a box: inside, over the edge, outside, without a size, of many samples
-ROIS = torch.tensor(
-    [
-        [0, 12.3, 9.1, 11.7, 6.2, 0.4],
-        [1, -1.2, 5.6, 9.5, 11.3, -2.8],
-        [1, 60.1, 15.4, 3.3, 3.9, 1.0],
-        [0, 8.0, 8.0, 0.0, 0.0, 0.3],
-        [1, 10.0, 9.0, 25.0, 4.0, 7.1],
-    ],
-    dtype=torch.float64,
-)
-
-
-def polygon(box):
-    """The corners, from the x axis towards the y axis."""
-    x, y, w, h, angle = box
-    w, h = abs(w), abs(h)
-    cos, sin = math.cos(angle), math.sin(angle)
-    signs = ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
-    return [(x + w * u * cos - h * v * sin, y + w * u * sin + h * v * cos) for u, v in signs]
 
 
 def area(corners):
@@ -70,12 +48,6 @@ def iou(first, second, mode="iou"):
     return shared / (sizes[0] if mode == "iof" else sum(sizes) - shared)
 
 
-def boxes(n, seed=0, side=10.0):
-    values = torch.rand(n, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    low = values.new_tensor([0, 0, 0.5, 0.5, -4])
-    return low + values * values.new_tensor([side, side, 8, 4, 8])
-
-
 def ious(first, second, mode="iou"):
     return torch.tensor(
         [[iou(a, b, mode) for b in second.tolist()] for a in first.tolist()], dtype=torch.float64
@@ -86,7 +58,7 @@ def ious(first, second, mode="iou"):
 @pytest.mark.parametrize("mode", ["iou", "iof"])
 def test_overlaps_are_those_of_the_polygons(mode, device, monkeypatch):
     monkeypatch.setattr(rotated_boxes, "_PAIRS", 50)  # some rows at a time
-    first, second = boxes(20), boxes(15, seed=1)
+    first, second = turned_boxes(20), turned_boxes(15, seed=1)
     wanted = ious(first, second, mode)
     found = mmcv.ops.box_iou_rotated(first.to(device), second.to(device), mode)
     assert (found.cpu() - wanted).abs().max() < 1e-12
@@ -138,7 +110,7 @@ def test_known_overlaps(other, wanted, dtype):
 
 
 def test_few_or_odd_boxes():
-    some = boxes(3)
+    some = turned_boxes(3)
     assert mmcv.ops.box_iou_rotated(some, some[:0]).shape == (3, 0)
     assert mmcv.ops.box_iou_rotated(some[:0], some).shape == (0, 3)
     assert mmcv.ops.box_iou_rotated(some[:0], some[:0], aligned=True).shape == (0,)
@@ -155,7 +127,7 @@ def test_few_or_odd_boxes():
 @pytest.mark.parametrize("labels", [None, [0, 1, 2] * 20])
 def test_suppression_is_the_greedy_one(labels, device, monkeypatch):
     monkeypatch.setattr(rotated_boxes, "_BLOCK", 7)
-    found, scores = boxes(60), random(60, seed=3)
+    found, scores = turned_boxes(60), random(60, seed=3)
     overlap, wanted = ious(found, found), []
     for i in scores.argsort(descending=True).tolist():
         if not wanted or overlap[i, wanted].max() <= 0.3:
@@ -179,7 +151,7 @@ def test_suppression_of_no_boxes():
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_differentiable_overlaps_and_their_gradients(device):
-    first, second = (boxes(12, seed=seed, side=3.0) for seed in (4, 5))
+    first, second = (turned_boxes(12, seed=seed, side=3.0) for seed in (4, 5))
     wanted = ious(first, second).diagonal()
     assert (wanted > 0).sum() > 8
     pair = [b[None].to(device).requires_grad_() for b in (first, second)]
@@ -226,138 +198,3 @@ def test_vertices_are_sorted_around_the_middle_and_padded():
     assert sort([*many, near], range(9)) == [0, 1, 6, 2, 3, 4, 7, 5, 0]
     nothing = torch.zeros(2, 0, 24, 2)
     assert SortVertices.apply(nothing, nothing[..., 0] > 0, nothing[..., 0, 0]).shape == (2, 0, 9)
-
-
-def rotated_align_loop(features, rois, size, scale, ratio, aligned, clockwise):
-    """The mean of every bin's samples."""
-    output = features.new_zeros(len(rois), features.size(1), *size)
-    for m, (image, x, y, w, h, angle) in enumerate(rois.tolist()):
-        x, y, w, h = (v * scale for v in (x, y, w, h))
-        if aligned:
-            x, y = x - 0.5, y - 0.5
-        else:
-            w, h = max(w, 1), max(h, 1)
-        rows, columns = (ratio or math.ceil(side / n) for side, n in ((h, size[0]), (w, size[1])))
-        angle = angle if clockwise else -angle
-        cos, sin = math.cos(angle), math.sin(angle)
-        for i in range(size[0]):
-            for j in range(size[1]):
-                for row in range(rows):
-                    for column in range(columns):
-                        v = (i + (row + 0.5) / rows) * h / size[0] - h / 2
-                        u = (j + (column + 0.5) / columns) * w / size[1] - w / 2
-                        place = (y + sin * u + cos * v, x + cos * u - sin * v)
-                        value = bilinear(features[int(image)], *place)
-                        output[m, :, i, j] += value / (rows * columns)
-    return output
-
-
-HOW = [(0.5, 2, True, True), (0.5, 0, True, False), (0.7, 0, False, True), (1.0, 3, False, False)]
-
-
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("how", HOW)
-def test_rotated_roi_align_is_the_mean_of_its_samples(how, device):
-    features = random(2, 3, 9, 12)
-    wanted = rotated_align_loop(features, ROIS, (2, 3), *how)
-    features = features.to(device).transpose(2, 3).contiguous().transpose(2, 3)
-    found = mmcv.ops.roi_align_rotated(features, ROIS.to(device), (2, 3), *how)
-    assert (found.cpu() - wanted).abs().max() < 1e-12
-    few = features[:, :2, :6, :7].clone().requires_grad_()
-    function = mmcv.ops.roi_align_rotated
-    assert gradcheck(lambda x: function(x, ROIS.to(device), (2, 3), *how), [few], fast_mode=True)
-
-
-def test_rotated_roi_align_of_boxes_that_are_not_rotated():
-    features, rois = random(2, 3, 9, 12), ROIS.clone()
-    rois[:, 5] = 0
-    corners = torch.cat((rois[:, :1], rois[:, 1:3] - rois[:, 3:5] / 2), 1)
-    corners = torch.cat((corners, rois[:, 1:3] + rois[:, 3:5] / 2), 1)
-    wanted = torchvision.ops.roi_align(features, corners, (2, 3), 0.5, 2, aligned=True)
-    found = mmcv.ops.roi_align_rotated(features, rois, (2, 3), 0.5, 2, True)
-    assert (found - wanted).abs().max() < 1e-12
-    assert mmcv.ops.roi_align_rotated(features, rois[:0], (2, 3), 0.5, 0, True).shape == (
-        0,
-        3,
-        2,
-        3,
-    )
-
-
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("dtype", REDUCED)
-def test_rotated_samples_in_half_precision(dtype, device):
-    features = random(2, 8, 9, 12).to(device, dtype).requires_grad_()
-    rois = ROIS.to(device, dtype)
-    for function, *how in (
-        (mmcv.ops.roi_align_rotated, (2, 3), *HOW[0]),
-        (mmcv.ops.riroi_align_rotated, (2, 3), 0.5, 2, 4),
-    ):
-        found = function(features, rois, *how)
-        found.sum().backward()
-        assert found.dtype is features.grad.dtype is dtype
-        wanted = function(features.detach().double(), rois.double(), *how)
-        assert (found - wanted).abs().max() < 0.03
-
-
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize(("orientations", "clockwise"), [(4, True), (8, False)])
-def test_orientations_turn_with_the_box(orientations, clockwise, device):
-    features = random(2, 2 * orientations, 9, 12)
-    pooled = rotated_align_loop(features, ROIS, (2, 3), 0.5, 2, False, clockwise)
-    pooled = pooled.unflatten(1, (2, orientations))
-    wanted = torch.zeros_like(pooled)
-    for m, angle in enumerate(ROIS[:, 5].tolist()):
-        by = angle * orientations / (2 * math.pi)
-        part = by - math.floor(by)
-        for o in range(orientations):
-            at = (o - math.floor(by)) % orientations
-            wanted[m, :, o] += (1 - part) * pooled[m, :, at]
-            wanted[m, :, o] += part * pooled[m, :, (at + 1) % orientations]
-    function, rois = mmcv.ops.riroi_align_rotated, ROIS.to(device)
-    how = (0.5, 2, orientations, clockwise)
-    found = function(features.to(device), rois, (2, 3), *how)
-    assert (found.cpu() - wanted.flatten(1, 2)).abs().max() < 1e-12
-    few = features[:, :, :4, :5].to(device).requires_grad_()
-    assert gradcheck(lambda x: function(x, rois, (2, 3), *how), [few], fast_mode=True)
-
-
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("points", [1, 5])
-def test_features_are_aligned_with_the_boxes(points, device):
-    features, found = random(2, 3, 4, 5), boxes(40, seed=6, side=60.0).view(2, 4, 5, 5)
-    found[..., 2:4] *= 8
-    wanted = features.clone()
-    for n in range(2):
-        for i in range(4):
-            for j in range(5):
-                y, x, w, h, angle = found[n, i, j].tolist()  # in mmcv's order
-                places = [(x, y), *polygon((x, y, w, h, angle))]
-                for u, v in places[:points]:
-                    wanted[n, :, i, j] += bilinear(features[n], v / 8, u / 8)
-    given = (features.to(device).requires_grad_(), found.to(device))
-    aligned = mmcv.ops.rotated_feature_align(*given, 1 / 8, points)
-    assert (aligned.cpu() - wanted).abs().max() < 1e-12
-    flat = mmcv.ops.rotated_feature_align(given[0], given[1].flatten(0, 2), 1 / 8, points)
-    assert torch.equal(flat, aligned)  # as MMRotate gives them
-    function = mmcv.ops.rotated_feature_align
-    assert gradcheck(lambda x: function(x, given[1], 1 / 8, points), [given[0]], fast_mode=True)
-
-
-@pytest.mark.parametrize("device", DEVICES)
-def test_a_filter_turns_by_its_indices(device):
-    orientations, rotations = 2, 8
-    weights = random(3, 2, orientations, 3, 3)
-    generator = torch.Generator().manual_seed(0)
-    places = [torch.randperm(orientations * 9, generator=generator) for _ in range(rotations)]
-    indices = torch.stack(places, -1).view(orientations, 3, 3, rotations).int() + 1
-    wanted = torch.zeros(3, rotations, 2, orientations * 9, dtype=torch.float64)
-    for k, place in enumerate(places):
-        for source, target in enumerate(place.tolist()):
-            wanted[:, k, :, target] = weights.flatten(2)[:, :, source]
-    given = (weights.to(device).requires_grad_(), indices.to(device))
-    found = mmcv.ops.active_rotated_filter(*given)
-    assert torch.equal(found.cpu(), wanted.view(3 * rotations, 2 * orientations, 3, 3))
-    assert gradcheck(
-        lambda x: mmcv.ops.active_rotated_filter(x, given[1]), [given[0]], fast_mode=True
-    )
