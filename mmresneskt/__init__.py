@@ -37,6 +37,8 @@ __all__ = [
 
 def _is_command() -> bool:
     """Whether Python was started as ``mmresneskt``, ``-m mmresneskt`` or a script of tools/."""
+    if any(word.startswith("from multiprocessing.") for word in sys.orig_argv):
+        return False  # a library has spawned this process: sys.argv is that of the command
     program = Path(sys.argv[0]) if sys.argv else Path()
     if str(program) == "-m":  # while Python looks for the module
         words = sys.orig_argv

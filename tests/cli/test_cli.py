@@ -45,6 +45,37 @@ def test_scripts_and_modules_are_the_same_command(tmp_path):
         assert done.stderr == "error: config missing.py does not exist.\n"
 
 
+@pytest.mark.parametrize("program", [["-m", "mmresneskt"], ["mmresneskt"]])
+def test_what_a_library_spawns_has_mmcvs_operators(program, tmp_path):
+    """As MMRotate's evaluation does, to compare boxes."""
+    files = {
+        "mmresneskt": "from mmresneskt.cli import main\nif __name__ == '__main__':\n    main()\n",
+        "apart.py": """
+import torch
+from mmcv.ops import box_iou_rotated
+def overlap():
+    box = torch.tensor([[5.0, 5, 4, 2, 0.3]])
+    return box_iou_rotated(box, box).item()
+""",
+        "library.py": """
+from multiprocessing import get_context
+import apart
+with get_context("spawn").Pool(1) as pool:
+    print("overlap", round(pool.apply(apart.overlap), 4))
+""",
+        "config.py": f"""
+_base_ = {str(ROOT / "configs/resneskt_parcels10.py")!r}
+custom_imports = dict(imports=["mmresneskt", "mmresneskt.data.classification", "library"])
+""",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    command = [sys.executable, *program, "complexity", "config.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "overlap 1.0" in done.stdout + done.stderr
+
+
 def test_opencv_has_the_limit_of_pixels_too(monkeypatch):
     """It reads it when it is loaded, and some formats' headers may be read in two ways."""
     monkeypatch.delenv("OPENCV_IO_MAX_IMAGE_PIXELS", raising=False)
