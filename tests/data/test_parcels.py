@@ -5,13 +5,14 @@ import json
 import cv2
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
 from mmresneskt.data.parcels import ENDS, KINDS, draw_scene, scene, write_parcels
 from mmresneskt.data.parcels.canvas import Canvas
-from mmresneskt.data.parcels.points import TOPPED, ends
+from mmresneskt.data.parcels.points import TOPPED, corners, ends
 
 
 @settings(max_examples=40, deadline=None)
@@ -64,6 +65,9 @@ def test_boxes_bound_what_is_drawn_and_hidden_packages_are_not_listed(cover, lis
     packages = draw_scene(np.random.default_rng(two), 160, 120, most=2).packages
     boxes = [p.box for p in packages]
     assert boxes == [(20, 30, 120, 80), (120 - cover, 25, 150, 90)][-listed:]
+    for package in packages:
+        turned = shapely.Polygon(package.corners)
+        assert turned.normalize().equals_exact(shapely.box(*package.box).normalize(), 1e-3)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_a_longer_set_begins_with_the_shorter(tmp_path):
@@ -92,6 +96,25 @@ def test_coco_reads_it(tmp_path, capfd):
         mask = coco.annToMask(annotation).astype(bool)
         assert mask.any()
         assert (kinds[mask] == annotation["category_id"]).all()
+        turned = shapely.Polygon(np.reshape(annotation["qbox"], (4, 2)))
+        assert turned.area <= w * h + 1
+        assert shapely.box(*turned.bounds).buffer(0.02).covers(shapely.box(x, y, x + w, y + h))
+        assert turned.buffer(0.02).covers(shapely.points(np.argwhere(mask)[:, ::-1] + 0.5)).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    pixels=st.lists(st.tuples(st.integers(0, 90), st.integers(0, 70)), min_size=1, max_size=30),
+    side=st.integers(1, 9),
+)
+def test_a_turned_box_is_the_smallest_that_holds_all_pixels(pixels, side):
+    solid = np.zeros((80, 100), bool)
+    for x, y in pixels:
+        solid[y : y + side, x : x + side] = True
+    squares = shapely.unary_union([shapely.box(x, y, x + 1, y + 1) for y, x in np.argwhere(solid)])
+    turned = shapely.Polygon(corners(solid))
+    assert turned.buffer(1e-3).covers(squares)
+    assert turned.area == pytest.approx(squares.minimum_rotated_rectangle.area, rel=1e-4)
 
 
 @settings(max_examples=60, deadline=None)

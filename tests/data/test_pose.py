@@ -33,7 +33,7 @@ def trained(tmp_path_factory):
 def test_the_measure_is_the_share_of_points_that_are_near(trained):
     folder, output = trained
     found = pickle.loads((folder / "found.pkl").read_bytes())
-    (file,) = folder.glob("data/**/keypoints_seed1_*/keypoints.json")
+    (file,) = folder.glob("data/**/*_seed1_*/keypoints.json")
     truth = {pose["id"]: pose for pose in json.loads(file.read_text())["annotations"]}
     assert {sample["id"] for sample in found} == set(truth)
     near, there = np.zeros((2, 4))

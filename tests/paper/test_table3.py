@@ -75,7 +75,7 @@ def test_a_row_of_table_3_is_trained_and_evaluated_on_its_test_set(detected):
 def test_a_checkpoint_of_a_row_is_evaluated_instead(detected):
     folder, reproduce, _ = detected
     (checkpoint,) = folder.glob("work_dirs/table3_parcels/resneskt50_*/epoch_1.pth")
-    (training,) = folder.glob("data/**/keypoints_seed*_8x*")
+    (training,) = folder.glob("data/**/*_seed*_8x*")
     shutil.rmtree(training)
     document = torch.load(checkpoint, weights_only=False)
     document["meta"]["more"] = Calls(print, "it ran")

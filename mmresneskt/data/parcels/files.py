@@ -34,9 +34,10 @@ def write_parcels(
     a longer set begins with the shorter one.
 
     Args:
-        folder: gets ``images/000000.jpg`` ..., ``annotations.json``, in ``kinds/000000.png`` ...
-            the number of each pixel's kind, 0 for the belt, and ``keypoints.json``: of the
-            bottles and buckets the four ends, of one category as COCO's persons.
+        folder: gets ``images/000000.jpg`` ..., ``annotations.json``, where ``qbox`` is the turned
+            box as x and y of its corners, in ``kinds/000000.png`` ... the number of each
+            pixel's kind, 0 for the belt, and ``keypoints.json``: of the bottles and buckets
+            the four ends, of one category as COCO's persons.
         size: width and height in pixels.
 
     Returns:
@@ -75,6 +76,7 @@ def write_parcels(
                         category_id=labels[package.kind],
                         bbox=[x1, y1, x2 - x1, y2 - y1],
                         area=(x2 - x1) * (y2 - y1),
+                        qbox=package.corners.round(2).ravel().tolist(),
                         segmentation={**mask, "counts": mask["counts"].decode()},
                         iscrowd=0,
                     )
@@ -105,8 +107,8 @@ def _keypoints(package: Package) -> dict:
 def parcels_in(data_root: str, num_images: int, size: Sequence[int], seed: int) -> Path:
     """The folder of :func:`write_parcels` for these arguments, below ``data_root``."""
     width, height = size
-    # keypoints: those that were written before there were any stay where they are
-    folder = Path(data_root) / f"keypoints_seed{seed}_{num_images}x{width}x{height}"
+    # turned: those that were written before there were turned boxes stay where they are
+    folder = Path(data_root) / f"turned_seed{seed}_{num_images}x{width}x{height}"
     return write_parcels(folder, num_images, (width, height), seed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 ENDS = ("top", "right", "bottom", "left")
@@ -34,3 +35,18 @@ def ends(mask: np.ndarray) -> np.ndarray:
         x <= x.min() + _RIM,
     )
     return np.array([(points[side].min(0) + points[side].max(0)) / 2 for side in sides])
+
+
+def corners(solid: np.ndarray) -> np.ndarray:
+    """The smallest rectangle, turned as it may be, that holds the whole of each pixel.
+
+    Args:
+        solid: bool (height, width), true somewhere.
+
+    Returns:
+        float (4, 2), x and y in pixels, where pixel 0 is from 0 to 1; outside the image where
+        the rectangle of what is inside is.
+    """
+    pixels = np.argwhere(solid)[:, ::-1]
+    around = np.concatenate([pixels + shift for shift in ((0, 0), (0, 1), (1, 0), (1, 1))])
+    return cv2.boxPoints(cv2.minAreaRect(around.astype(np.float32))).astype(float)

@@ -10,7 +10,7 @@ import numpy as np
 
 from .canvas import Canvas
 from .kinds import KINDS, any_color
-from .points import ends
+from .points import corners, ends
 
 _CANVAS = 96  # a package is drawn at this size, then warped to its place
 _LEAST_VISIBLE = 0.4
@@ -28,6 +28,9 @@ class Package:
     """float (4, 2), x and y in pixels of its ends, see :data:`mmresneskt.data.parcels.ENDS`."""
     covered: np.ndarray
     """bool (4,): the ends on which a later package lies; not of those outside the image."""
+    corners: np.ndarray
+    """float (4, 2), x and y in pixels of the smallest turned rectangle around all that ``box``
+    bounds."""
 
 
 class Scene(NamedTuple):
@@ -67,7 +70,8 @@ def draw_scene(rng: np.random.Generator, width: int, height: int, most: int = 8)
             ys, xs = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
             box = (int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1)
             x, y = np.clip(points.round().astype(int), 0, (width - 1, height - 1)).T
-            packages.append(Package(kind, box, visible, points, owner[y, x] > number))
+            covered = owner[y, x] > number
+            packages.append(Package(kind, box, visible, points, covered, corners(solid)))
     return Scene(_expose(rng, image), packages, kinds)
 
 
