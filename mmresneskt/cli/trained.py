@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _INFERENCERS = {
     "mmseg": "MMSegmentation's MMSegInferencer",
     "mmpose": "MMPose's MMPoseInferencer",
+    "mmrotate": "MMDetection's DetInferencer with scope='mmrotate'",
 }
 
 
@@ -103,15 +104,15 @@ def finder(args: argparse.Namespace) -> Trained:
     """A trained detector or classifier.
 
     Raises:
-        UserError: it is for pixels or poses, or see :class:`Trained`.
+        UserError: it is for pixels, poses or turned boxes, or see :class:`Trained`.
     """
     trained = Trained(args)
     other = _INFERENCERS.get(trained.model.cfg.get("default_scope"))
     if other:
         raise UserError(
-            f"{type(trained.model).__name__} is no detector or classifier, and this is for these: "
-            f"{other} predicts with it, and mmresneskt test WORK_DIR --show-dir FOLDER draws what "
-            f"it finds in its test images"
+            f"{type(trained.model).__name__} is no detector of upright boxes and no classifier, "
+            f"and this is for these: {other} predicts with it, and mmresneskt test WORK_DIR "
+            f"--show-dir FOLDER draws what it finds in its test images"
         )
     return trained
 

@@ -11,6 +11,7 @@ def embedded(cfg: Config) -> str:
         "mmpretrain": "resneskt_parcels10",
         "mmseg": "upernet_resneskt_parcels",
         "mmpose": "simcc_resneskt_parcels",
+        "mmrotate": "rotated_fcos_resneskt_parcels",
     }
     name = names.get(cfg.get("default_scope"), "faster_rcnn_resneskt_parcels")
     return f"mmresneskt train mmresneskt::{name}.py"

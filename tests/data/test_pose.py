@@ -58,6 +58,6 @@ def test_predict_names_what_predicts_with_it(trained):
     image = next(folder.glob("data/**/images/000000.jpg"))
     done = run_tool("predict", "wd", image, cwd=folder)
     assert done.returncode == 2
-    assert "error: TopdownPoseEstimator is no detector or classifier" in done.stderr
+    assert "error: TopdownPoseEstimator is no detector of upright boxes" in done.stderr
     assert "MMPoseInferencer" in done.stderr
     assert "Traceback" not in done.stderr

@@ -52,7 +52,7 @@ def test_a_segmentor_shows_its_attention_and_predict_names_what_predicts_with_it
     assert done.returncode == 0, done.stderr
     done = run_tool("predict", "wd", image, cwd=folder)
     assert done.returncode == 2
-    assert "error: EncoderDecoder is no detector or classifier" in done.stderr
+    assert "error: EncoderDecoder is no detector of upright boxes and no classifier" in done.stderr
     assert "MMSegInferencer" in done.stderr
     assert "Traceback" not in done.stderr
 

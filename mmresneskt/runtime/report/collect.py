@@ -175,6 +175,8 @@ def _add(collected: Collected, sample: Any, info: dict, model: str) -> None:
     path = str(info.get("img_path") or "")
     if {"bboxes", "labels", "scores"} <= set(sample.get("pred_instances", {}).keys()):
         found = sample.pred_instances.cpu().numpy()
+        if found.bboxes.shape[1] != 4:
+            raise UserError(f"{model} gives turned boxes: there is no report of such a model")
         boxes = found.bboxes.astype(float).reshape(-1, 4)
         nothing = np.zeros(len(boxes), bool)
         values = Boxes(boxes, found.labels.astype(int), found.scores.astype(float), nothing)
