@@ -1,5 +1,6 @@
 """Configs of MMDetection's zoo, of twenty kinds: swapped, built, a training step, a prediction."""
 
+import re
 from functools import partial
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from mmresneskt import ResNeSkt
 from mmresneskt.network.swap.swap_backbone import swap_backbone
-from mmresneskt.paper.zoo import resnet50_configs, trial
+from mmresneskt.paper.zoo import resnet50_configs, sweep, trial
 from mmresneskt.runtime.config.load import load_config
 from tests.support.helpers import randomize, run_tool
 
@@ -81,3 +82,17 @@ def test_one_config_by_the_tool_and_what_is_wrong_with_another(tmp_path):
     )
     assert done.returncode == 2
     assert "this is a C4 model" in done.stderr
+
+
+def test_the_table_says_what_became_of_each(tmp_path, monkeypatch, capfd):
+    names = ["faster_rcnn/faster-rcnn_r50-caffe_c4-1x_coco.py", "rpn/rpn_r50_fpn_1x_coco.py"]
+    monkeypatch.setattr(sweep, "resnet50_configs", lambda library: (names, {"a.py": "why | not"}))
+    monkeypatch.setattr(sweep, "trial", lambda cfg: None)
+    sweep.sweep(tmp_path / "table.md", "mmdet")
+    text = (tmp_path / "table.md").read_text()
+    assert "1 of 2 configs (50.0%)" in text
+    assert "Of the 1 others a swap makes no sense for 1" in text
+    assert re.search(rf"\| {re.escape(names[0])} \| UserError: this is a C4 .* \| works \|\n", text)
+    assert "- a.py: why \\| not" in text
+    assert text.endswith("by folder\n\nrpn 1\n")
+    assert f"[2/2] {names[1]}: works" in capfd.readouterr().out

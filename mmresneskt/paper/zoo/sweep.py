@@ -7,6 +7,8 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import torch
 
 from mmresneskt.network.resneskt import ResNeSkt
 from mmresneskt.network.swap.swap_backbone import swap_backbone
-from mmresneskt.runtime.conditions import conditions
+from mmresneskt.runtime.conditions import conditions, cores
 from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.errors import UserError, explain
 from mmresneskt.runtime.files import write_whole
@@ -25,6 +27,7 @@ from .configs import LIBRARIES, resnet50_configs, zoo_folder
 from .trial import trial
 
 _SECONDS = 600
+_AT_ONCE = 8  # at most, as each takes up to 3 GB
 _HOW = {
     "mmdet": "128x128, or 256x256 where 900 queries are chosen; the classifier is biased so "
     "that scores pass every threshold; of trackers and semi-supervised models the whole is built "
@@ -38,7 +41,7 @@ _HOW = {
 
 
 def sweep(out: Path, library: str) -> None:
-    """Try every config in a process of its own, and write the table.
+    """Try every config in a process of its own, on a core of its own, and write the table.
 
     Args:
         library: a key of :data:`LIBRARIES`.
@@ -50,15 +53,25 @@ def sweep(out: Path, library: str) -> None:
     names, unreadable = resnet50_configs(library)
     outcomes: dict[str, str] = {}
     as_it_is: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    fork = multiprocessing.get_context("fork")
+    at_once = min(cores(), _AT_ONCE)
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(at_once, fork) as pool:
         weights = Path(folder, "resnest50.pth")
         _in_a_process(_write_weights, weights)
-        for number, name in enumerate(names, start=1):
-            outcomes[name] = _in_a_process(try_one, name, weights, library)
-            if outcomes[name]:
-                as_it_is[name] = _in_a_process(_try_as_it_is, name, library) or "works"
-            print(f"[{number}/{len(names)}] {name}: {outcomes[name] or 'works'}", flush=True)
+        found = pool.map(partial(_outcomes, weights=weights, library=library), names)
+        for number, (name, (why, without)) in enumerate(zip(names, found, strict=True), start=1):
+            outcomes[name] = why
+            if why:
+                as_it_is[name] = without
+            print(f"[{number}/{len(names)}] {name}: {why or 'works'}", flush=True)
     write_whole(out, _report(library, outcomes, as_it_is, unreadable).encode())
+
+
+def _outcomes(name: str, weights: Path, library: str) -> tuple[str, str]:
+    """Why the swapped config does not work, and why not as it is; the first empty if it works."""
+    torch.set_num_threads(1)
+    why = _in_a_process(try_one, name, weights, library)
+    return why, why and (_in_a_process(_try_as_it_is, name, library) or "works")
 
 
 def try_one(name: str, weights: str | Path, library: str = "mmdet", **how: Any) -> None:
