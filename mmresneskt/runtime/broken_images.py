@@ -42,15 +42,21 @@ class Budget:
     """How many images a training run may do without: a number, or a share as in "1%".
 
     Raises:
-        ValueError: the text is neither.
+        UserError: the text is neither.
     """
 
-    def __init__(self, text: str = "0") -> None:
+    def __init__(self, text: str) -> None:
         self.text = text
         self._share = text.endswith("%")
-        self._value = float(text[:-1]) / 100 if self._share else int(text)
-        if not 0 <= self._value <= (1 if self._share else math.inf):
-            raise ValueError(text)
+        most = 1 if self._share else math.inf
+        try:
+            self._value = float(text[:-1]) / 100 if self._share else int(text)
+        except ValueError:
+            self._value = -1
+        if not 0 <= self._value <= most:
+            raise UserError(
+                f"--max-broken-images {text}: give a number of images, or a share as in 1%"
+            )
 
     def __repr__(self) -> str:
         return self.text

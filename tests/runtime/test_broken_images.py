@@ -22,6 +22,7 @@ from mmresneskt.runtime.broken_images import (
     guard,
     guard_images,
 )
+from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.preflight import part_problems
 from tests.support.helpers import run_tool
 from tests.support.image_files import folder_with
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("frozen")
 def test_a_budget_is_a_number_or_a_share():
     assert [Budget(text).of(250) for text in ("0", "7", "1%", "0.5%", "100%")] == [0, 7, 2, 1, 250]
     for text in ("-1", "101%", "1.5", "many", "nan%"):
-        with pytest.raises(ValueError, match=r".*"):
+        with pytest.raises(UserError, match=f"^--max-broken-images {text}: give a number"):
             Budget(text)
 
 
