@@ -132,6 +132,9 @@ def call(name: str, argv: list[str], program: str | None = None) -> None:
             importlib.import_module("mmresneskt.registration")
         except ImportError as error:
             raise UserError(str(error)) from error
+        from mmresneskt.runtime.checkpoint import trust
+
+        trust(getattr(args, "trust_checkpoint", False))
     command.run(args)
 
 

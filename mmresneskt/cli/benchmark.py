@@ -148,7 +148,7 @@ def _runtimes(args: argparse.Namespace, document: dict) -> list[tuple]:
 
 
 def _check_same(args: argparse.Namespace, properties: dict[str, str]) -> None:
-    from mmresneskt.runtime.onnx.properties import hash_of
+    from mmresneskt.runtime.checkpoint.integrity import hash_of
 
     theirs, ours = properties.get("checkpoint_sha256", "none"), hash_of(args.checkpoint)
     if theirs != ours:

@@ -36,9 +36,6 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         SystemExit: with code 2, there are errors.
     """
-    from mmresneskt.runtime.checkpoint import trust
-
-    trust(args.trust_checkpoint)
     with contextlib.redirect_stdout(sys.stderr):  # the libraries print as they go
         findings = check(args)
     errors = [finding for finding in findings if finding.level == "error"]

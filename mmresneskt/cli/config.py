@@ -13,12 +13,11 @@ from mmengine.config import Config, DictAction
 from mmresneskt.data.classes import set_classes
 from mmresneskt.network.swap.find import name_for_folder
 from mmresneskt.network.swap.swap_backbone import swap_backbone
-from mmresneskt.runtime.checkpoint import trust
 from mmresneskt.runtime.config.load import default_work_dir, load_config
 from mmresneskt.runtime.errors import UserError, explain, printable
 from mmresneskt.runtime.launcher import is_main_process
 from mmresneskt.runtime.runner import set_loader_defaults
-from mmresneskt.runtime.work_folder import best_or_newest
+from mmresneskt.runtime.work_folder import checkpoint_of
 
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 _DICTIONARY = re.compile(r"""(^|[\[(,])[\s'"]*(\{|dict\()""")
@@ -55,7 +54,10 @@ def use_work_folder(args: argparse.Namespace, needed: bool = True) -> None:
                 f"--checkpoint: {args.config} is no work folder with images behind it"
             )
     if args.checkpoint is None and Path(args.config).is_dir():
-        args.checkpoint = str(best_or_newest(args.config))
+        found = checkpoint_of(Path(args.config))
+        args.checkpoint = found.name
+        for reason in found.skipped:
+            print(f"passed over: {printable(reason)}")
         print(f"checkpoint: {printable(args.checkpoint)}")
     if needed and not args.checkpoint:
         raise UserError(f"give the checkpoint too: {args.config} is no work folder that has one")
@@ -100,7 +102,6 @@ def configure(args: argparse.Namespace) -> Config:
     Raises:
         UserError: see :func:`load` and :func:`set_classes`.
     """
-    trust(args.trust_checkpoint)
     cfg = load(args)
     set_classes(cfg, options(args).get("classes"))
     backbone = name_for_folder(args.backbone or "")

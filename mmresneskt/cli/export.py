@@ -262,35 +262,16 @@ def _images(args: argparse.Namespace) -> tuple[Tensor, dict[str, Tensor]]:
 def _load(args: argparse.Namespace) -> tuple[BaseModel, Config, dict[str, str]]:
     """A config's model, the config, and what a user must know."""
     import torch
-    from mmengine.registry import init_default_scope
 
     from mmresneskt import __version__
-    from mmresneskt.data.classes import set_trained_classes
-    from mmresneskt.runtime.checkpoint import trust
     from mmresneskt.runtime.onnx.properties import WHOLE, properties_of
-    from mmresneskt.runtime.trained import (
-        build_model,
-        dataset_meta,
-        load_weights,
-        meta_of_test_dataset,
-        read_checkpoint,
-        weights,
-    )
+    from mmresneskt.runtime.trained import meta_of_test_dataset
 
-    from .config import load, use_work_folder
+    from .config import use_work_folder
+    from .trained import load_model
 
-    trust(args.trust_checkpoint)
     use_work_folder(args, needed=False)
-    cfg = load(args)
-    meta: dict = {}
-    if args.checkpoint:
-        checkpoint = read_checkpoint(args.checkpoint)
-        meta = dataset_meta(checkpoint, args.checkpoint)
-        set_trained_classes(cfg, meta.get("classes"))
-    init_default_scope(cfg.get("default_scope", "mmdet"))  # for what the model looks up later
-    model = build_model(cfg, args.config)
-    if args.checkpoint:
-        load_weights(model, weights(checkpoint), args.checkpoint, args.config)
+    model, cfg, meta = load_model(args)
     if not meta.get("classes") and not args.backbone_only:
         meta = meta_of_test_dataset(cfg)  # as predict takes it
     properties = properties_of(cfg, meta, args.checkpoint)

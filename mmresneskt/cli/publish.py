@@ -40,14 +40,13 @@ def run(args: argparse.Namespace) -> None:
             other, or the files cannot be written.
     """
     from mmresneskt.data.classes import set_trained_classes
-    from mmresneskt.runtime.checkpoint import CheckpointError, named_hash, trust
+    from mmresneskt.runtime.checkpoint import CheckpointError, named_hash
     from mmresneskt.runtime.checkpoint.model_card import model_card
     from mmresneskt.runtime.checkpoint.published import published_bytes, published_weights
     from mmresneskt.runtime.config.load import load_config
     from mmresneskt.runtime.files import write_whole
     from mmresneskt.runtime.trained import build_model, dataset_meta, load_weights, read_checkpoint
 
-    trust(args.trust_checkpoint)
     checkpoint = read_checkpoint(args.checkpoint)
     meta = dataset_meta(checkpoint, args.checkpoint)
     try:

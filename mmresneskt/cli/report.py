@@ -27,8 +27,6 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UserError: see :func:`mmresneskt.runtime.report.write_report`.
     """
-    from mmresneskt.runtime.checkpoint import trust
     from mmresneskt.runtime.report import write_report
 
-    trust(args.trust_checkpoint)
     print(printable(write_report(args.work_dir, args.checkpoint, args.out)))

@@ -60,7 +60,5 @@ def run(args: argparse.Namespace) -> None:
     if args.checkpoint and (len(args.rows or ()) != 1 or not Path(args.checkpoint).is_file()):
         raise UserError("--checkpoint takes a file, and the one row that it belongs to by --rows")
     from mmresneskt.paper.reproduce import reproduce
-    from mmresneskt.runtime.checkpoint import trust
 
-    trust(args.trust_checkpoint)
     reproduce(args)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.structures import BaseDataElement, InstanceData
 
 from mmresneskt.data.classes import set_trained_classes
-from mmresneskt.runtime.checkpoint import trust
 from mmresneskt.runtime.decoding import read_image
 from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.trained import (
@@ -40,6 +40,28 @@ _INFERENCERS = {
 }
 
 
+def load_model(args: argparse.Namespace) -> tuple[BaseModel, Config, dict]:
+    """A config's model, with the weights of the checkpoint if there is one, and the config.
+
+    Returns:
+        Besides what the checkpoint says of the data of its training.
+
+    Raises:
+        UserError: the config or the checkpoint is not as it should be.
+    """
+    cfg = load(args)
+    meta: dict = {}
+    if args.checkpoint:
+        checkpoint = read_checkpoint(args.checkpoint)
+        meta = dataset_meta(checkpoint, args.checkpoint)
+        set_trained_classes(cfg, meta.get("classes"))
+    init_default_scope(cfg.get("default_scope", "mmdet"))  # for what the model looks up later
+    model = build_model(cfg, args.config)
+    if args.checkpoint:
+        load_weights(model, weights(checkpoint), args.checkpoint, args.config)
+    return model, cfg, meta
+
+
 class Trained:
     """A trained model in eval mode with what belongs to it.
 
@@ -58,15 +80,8 @@ class Trained:
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
-        trust(args.trust_checkpoint)
-        cfg = load(args)
-        checkpoint = read_checkpoint(args.checkpoint)
-        meta = dataset_meta(checkpoint, args.checkpoint)
-        set_trained_classes(cfg, meta.get("classes"))
+        model, cfg, meta = load_model(args)
         self.pipeline = pipeline(cfg, args.config)
-        init_default_scope(cfg.get("default_scope", "mmdet"))  # for what the model looks up later
-        model = build_model(cfg, args.config)
-        load_weights(model, weights(checkpoint), args.checkpoint, args.config)
         self.dataset_meta = meta if meta.get("classes") else meta_of_test_dataset(cfg)
         self.model: BaseModel = to_device(model, args.device).eval()
         self.model.cfg = cfg

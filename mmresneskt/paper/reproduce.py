@@ -10,7 +10,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmresneskt.data.embedded import embedded
-from mmresneskt.runtime.checkpoint.integrity import sha256_of
+from mmresneskt.runtime.checkpoint.integrity import hash_of
 from mmresneskt.runtime.conditions import conditions
 from mmresneskt.runtime.errors import UserError, did_you_mean
 from mmresneskt.runtime.preflight import missing_data, report
@@ -69,8 +69,7 @@ def reproduce(args: argparse.Namespace) -> None:
         for seed in [given.name] if given else args.seeds:
             run = dict(row=row.name, seed=seed, fingerprint=settings)
             if given:
-                with open(given, "rb") as file:
-                    run["checkpoint"] = sha256_of(file)[:10]
+                run["checkpoint"] = hash_of(str(given))[:10]
             found = results.find(run)
             if found:
                 print(f"{row.label}, seed {seed}: done on {found['date']}", flush=True)

@@ -123,12 +123,14 @@ def load_weights(
 
 
 def meta_of_test_dataset(cfg: Config) -> dict:
-    """The metainfo that the config's test dataset would have.
+    """The metainfo that the config's test dataset would have; of none there is none.
 
     Raises:
         UserError: see :func:`dataset_meta`.
     """
-    dataset = next(d for key, d in leaves(cfg).items() if key.startswith("test_"))
+    dataset = next((d for key, d in leaves(cfg).items() if key.startswith("test_")), None)
+    if dataset is None:
+        return {}
     with DATASETS.switch_scope_and_registry(cfg.get("default_scope", "mmdet")) as registry:
         kind = registry.get(dataset.type)
     # not built: that would read the data, which need not be there

@@ -9,14 +9,29 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from .errors import UserError
-from .fault_tolerance.newest_valid import newest_valid
+from .fault_tolerance.newest_valid import named, numbered
 from .files import fcntl
 from .launcher import is_main_process
+from .trained import read_checkpoint
 
 _NAME = ".training"
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint that was read.
+
+    Attributes:
+        name: path or URL.
+        content: see :func:`mmresneskt.runtime.trained.read_checkpoint`.
+        skipped: those that would have come before it, each with the reason.
+    """
+
+    name: str
+    content: dict
+    skipped: list[str]
 
 
 @contextlib.contextmanager
@@ -54,19 +69,25 @@ def best_checkpoints(folder: str | Path) -> list[Path]:
     return sorted(Path(folder).glob("best_*.pth"), key=step, reverse=True)
 
 
-def best_or_newest(folder: str | Path) -> Path:
-    """The checkpoint that was best on the validation data, or the newest that is whole.
+def checkpoint_of(folder: Path, given: str | None = None) -> Checkpoint:
+    """The checkpoint that is given, else of a work folder the best, else the newest, valid one.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or none that can be read.
     """
-    best = best_checkpoints(folder)
-    if best:
-        return best[0]
-    newest = newest_valid(folder)
-    if newest is None:
-        raise UserError(f"{folder} holds no checkpoint: train first, or name one")
-    return Path(newest.path)
+    if given is not None:
+        return Checkpoint(given, read_checkpoint(given), [])
+    newest = named(folder)
+    others = [path for kind in numbered(folder, newest) for path in kind]
+    skipped: list[str] = []
+    for path in (*best_checkpoints(folder), *newest, *others):
+        try:
+            return Checkpoint(str(path), read_checkpoint(str(path)), skipped)
+        except UserError as error:
+            skipped.append(str(error))
+    if skipped:
+        raise UserError(f"no checkpoint in {folder} can be read: {'; '.join(skipped)}")
+    raise UserError(f"{folder} holds no checkpoint: train first, or name one")
 
 
 def _lock(stream: TextIO, folder: str | Path) -> None:

@@ -175,6 +175,13 @@ def test_what_cannot_be_exported_is_one_line(options, text, tmp_path, monkeypatc
     assert not list(tmp_path.iterdir())
 
 
+def test_a_config_without_test_images_is_one_line(tmp_path):
+    config = tmp_path / "c.py"
+    config.write_text(f"_base_ = {PARCELS!r}\ntest_dataloader = test_evaluator = test_cfg = None\n")
+    with pytest.raises(UserError, match=r"c\.py: the config has no test_dataloader"):
+        call("export", [str(config), "--out", str(tmp_path / "x.onnx"), *TINY])
+
+
 def test_mistakes_with_a_model_are_one_line(folder):
     call("export", [PARCELS, "--backbone-only", "--out", str(folder / "b.onnx"), *TINY])
     (folder / "text.onnx").write_text("no model")

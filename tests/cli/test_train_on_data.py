@@ -1,13 +1,18 @@
 """``mmresneskt train --data``, and the commands that need its work folder alone."""
 
+import argparse
 import hashlib
 import json
+import re
+from pathlib import Path
 
 import pytest
+import torch
 
 from mmresneskt.cli import call
+from mmresneskt.cli.config import use_work_folder
 from mmresneskt.runtime.errors import UserError
-from mmresneskt.runtime.work_folder import best_or_newest
+from mmresneskt.runtime.work_folder import checkpoint_of
 from tests.support import layouts
 from tests.support.helpers import run_tool
 from tests.support.layouts import Example, save
@@ -59,7 +64,7 @@ def test_predict_and_test_need_the_work_folder_alone(trained, monkeypatch, capsy
     config = (work / "config.py").read_bytes()
     monkeypatch.chdir(folder)
     call("predict", [str(work), "photos/0 x.png", "--out", "out"])
-    assert f"checkpoint: {best_or_newest(work)}" in capsys.readouterr().out
+    assert f"checkpoint: {checkpoint_of(work).name}" in capsys.readouterr().out
     assert (folder / "out/predictions.json").is_file()
     result = run_tool("test", work, cwd=folder)
     assert result.returncode == 0, result.stderr
@@ -67,12 +72,14 @@ def test_predict_and_test_need_the_work_folder_alone(trained, monkeypatch, capsy
     assert (work / "config.py").read_bytes() == config
 
 
-def test_the_best_checkpoint_goes_before_the_newest(tmp_path):
-    with pytest.raises(UserError, match="holds no checkpoint"):
-        best_or_newest(tmp_path)
-    (tmp_path / "best_coco_bbox_mAP_epoch_2.pth").touch()
-    (tmp_path / "epoch_3.pth").touch()
-    assert best_or_newest(tmp_path).name == "best_coco_bbox_mAP_epoch_2.pth"
+def test_the_best_checkpoint_that_can_be_read_goes_before_the_newest(tmp_path, capsys):
+    torch.save({"state_dict": {}}, tmp_path / "best_coco_bbox_mAP_epoch_2.pth")
+    torch.save({"state_dict": {}}, tmp_path / "epoch_3.pth")
+    (tmp_path / "best_coco_bbox_mAP_epoch_9.pth").write_bytes(b"torn")
+    args = argparse.Namespace(config=str(tmp_path), checkpoint=None)
+    use_work_folder(args)
+    assert Path(args.checkpoint).name == "best_coco_bbox_mAP_epoch_2.pth"
+    assert re.search(r"passed over: \S*best_coco_bbox_mAP_epoch_9.pth", capsys.readouterr().out)
 
 
 def images(root):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from pathlib import Path
 from typing import BinaryIO
 
 from .errors import CheckpointError
@@ -26,6 +27,14 @@ def sha256_of(file: BinaryIO) -> str:
     for chunk in iter(lambda: file.read(_CHUNK), b""):
         digest.update(chunk)
     return digest.hexdigest()
+
+
+def hash_of(filename: str) -> str:
+    """The SHA-256 of a checkpoint's file; nothing of a URL."""
+    if not Path(filename).is_file():
+        return ""
+    with open(filename, "rb") as file:
+        return sha256_of(file)
 
 
 def check_name(file: BinaryIO, filename: str) -> None:

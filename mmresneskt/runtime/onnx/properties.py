@@ -27,16 +27,8 @@ def properties_of(cfg: Config, meta: dict, checkpoint: str | None) -> dict[str, 
     rgb = preprocessor.get("to_rgb") or preprocessor.get("bgr_to_rgb")
     found |= dict(task="features", channels="RGB" if rgb else "BGR")
     found |= {key: list(meta[key]) for key in ("classes", "cat_ids") if meta.get(key)}
+    from ..checkpoint.integrity import hash_of  # with torch, which a prediction is without
+
     if checkpoint and (digest := hash_of(checkpoint)):
         found |= dict(checkpoint=Path(checkpoint).name, checkpoint_sha256=digest)
     return {k: v if isinstance(v, str) else json.dumps(v) for k, v in found.items()}
-
-
-def hash_of(checkpoint: str) -> str:
-    """The SHA-256 of a checkpoint's file; of a URL nothing."""
-    if not Path(checkpoint).is_file():
-        return ""
-    from ..checkpoint.integrity import sha256_of  # with torch, which a prediction is without
-
-    with open(checkpoint, "rb") as file:
-        return sha256_of(file)

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 
 from ..building import scope_of
+from ..checkpoint.integrity import hash_of
 from ..conditions import conditions
 from ..config.load import load_config
 from ..errors import UserError, printable
@@ -16,10 +17,11 @@ from ..pictures.curves import draw_curves, read_scalars
 from ..preflight import missing_data
 from ..preflight import report as tell
 from ..trained import build_model, dataset_meta, load_weights, to_device, weights
+from ..work_folder import Checkpoint, checkpoint_of
 from .collect import Collected, collect
 from .data import data_section
 from .page import Section, plain_text, png, render
-from .sources import Checkpoint, checkpoint_of, command_of, config_of
+from .sources import command_of, config_of
 
 NAME = "report.html"
 
@@ -130,7 +132,7 @@ def _run(folder: Path, config: Path, checkpoint: Checkpoint) -> Section:
         "config": config,
         "checkpoint": f"{checkpoint.name} ({trained or 'of no known epoch'})",
         "passed over": "; ".join(checkpoint.skipped),
-        "SHA-256": checkpoint.sha256(),
+        "SHA-256": hash_of(checkpoint.name),
         "hardware": now["hardware"],
         "versions": ", ".join(f"{name} {version}" for name, version in now["versions"].items()),
         "code": f"commit {now['commit']}",

@@ -123,7 +123,7 @@ def test_folders_and_checkpoints_that_are_none(here, folder, given, message):
 
 def test_no_checkpoint_and_only_damaged_ones(here, tmp_path):
     folder = copied("classifier", tmp_path, checkpoint=False)
-    with pytest.raises(UserError, match="holds no checkpoint: name one with --checkpoint"):
+    with pytest.raises(UserError, match="holds no checkpoint: train first, or name one"):
         write_report(folder)
     (folder / "epoch_2.pth").write_bytes(b"torn")
     with pytest.raises(UserError, match=r"no checkpoint in .* can be read: .*epoch_2.pth"):
