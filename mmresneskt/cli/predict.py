@@ -133,27 +133,12 @@ def _check_alone(args: argparse.Namespace) -> None:
 
 def _model(args: argparse.Namespace) -> _Model:
     if args.model is not None:
-        return _FromOnnx(args.model)
+        from mmresneskt.runtime.onnx.reader import OnnxModel
+
+        return OnnxModel(args.model)
     from .trained import finder
 
     return finder(args)
-
-
-class _FromOnnx:
-    def __init__(self, file: str) -> None:
-        from mmresneskt.runtime.onnx.reader import OnnxModel
-
-        self._model = OnnxModel(file)
-        self.dataset_meta = self._model.dataset_meta
-
-    def read(self, number: int, path: Path) -> tuple[np.ndarray, object]:
-        from mmresneskt.runtime.decoding import read_rgb
-
-        image = read_rgb(path)
-        return image, image
-
-    def find(self, inputs: list) -> list[Found]:
-        return [self._model(image) for image in inputs]
 
 
 def _read(

@@ -1,19 +1,12 @@
 """Runs that survive what happens to machines: kills, signals, full disks, losses of nan."""
 
-from .checkpoint_hook import SafeCheckpointHook
 from .disk_full import explain_writing, is_disk_full
-from .losses import LIMITS, BadLossHook
 from .newest_valid import newest_valid, require
 from .runner import fault_tolerant, handle_failures
-from .signals import StopOnSignalHook
 from .stop import Stop
 
 __all__ = [
-    "LIMITS",
-    "BadLossHook",
     "Stop",
-    "StopOnSignalHook",
-    "SafeCheckpointHook",
     "handle_failures",
     "explain_writing",
     "is_disk_full",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..decoding import read_rgb
 from ..errors import UserError, explain
 from .properties import WHOLE
 
@@ -73,6 +74,19 @@ class OnnxModel:
                 f"written, without --backbone-only and --no-preprocess"
             )
         self.dataset_meta = {k: json.loads(known[k]) for k in ("classes", "cat_ids") if k in known}
+
+    def read(self, number: int, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        """An image (H, W, 3), RGB, uint8, to draw on, and what :meth:`find` takes of it.
+
+        Raises:
+            CorruptImage: it cannot be read.
+        """
+        image = read_rgb(path)
+        return image, image
+
+    def find(self, inputs: list[np.ndarray]) -> list[Found]:
+        """What is in each image, one after the other."""
+        return [self(image) for image in inputs]
 
     def __call__(self, image: np.ndarray) -> Found:
         """What is in an image (H, W, 3), RGB, uint8; of a classifier one box, the whole image.
