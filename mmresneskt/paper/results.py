@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmresneskt.runtime.errors import UserError
-from mmresneskt.runtime.files import lock_folder, write_whole
+from mmresneskt.runtime.files import folder_locked, write_whole
 from mmresneskt.runtime.text_table import format_table
 
 from .layout import Layout
@@ -113,8 +112,7 @@ class Results:
         ]
 
     def _update(self, runs: list[dict], speed: dict | None = None) -> None:
-        lock = lock_folder(self.path.parent, patience=60)
-        try:
+        with folder_locked(self.path.parent, patience=60):
             before, kept = self._read()
             merged = {_identity(run): run for run in (*before, *runs)}
             self.runs, self.speed = list(merged.values()), speed or kept
@@ -123,9 +121,6 @@ class Results:
                 document["speed"] = self.speed
             write_whole(self.path, (json.dumps(document, indent=1) + "\n").encode())
             write_whole(self.path.with_suffix(".md"), self.markdown(self.rows).encode())
-        finally:
-            if lock is not None:
-                os.close(lock)
 
     def _read(self) -> tuple[list[dict], dict]:
         if not self.path.exists():

@@ -180,7 +180,7 @@ def read_rgb(path: str | Path) -> np.ndarray:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has none
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
