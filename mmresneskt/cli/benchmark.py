@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
     import torch
     from mmengine.logging import MMLogger
 
-    from mmresneskt.runtime.conditions import conditions
+    from mmresneskt.runtime.conditions import conditions, listed
     from mmresneskt.runtime.errors import explain
     from mmresneskt.runtime.files import write_whole
     from mmresneskt.runtime.text_table import format_table
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
         tables = _tables(args, document)
     except Exception as error:  # whatever a network raises, and memory that does not suffice
         raise UserError(explain(error)) from error
-    versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
+    versions = listed(document["versions"])
     print(f"{document['hardware']}, {document['threads']} threads; {versions}; {document['date']}")
     print(*(f"\n{format_table(header, rows, False)}" for header, rows in tables), sep="\n")
     if args.out:

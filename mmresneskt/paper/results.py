@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmresneskt.runtime.conditions import as_text
 from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.files import folder_locked, write_whole
 from mmresneskt.runtime.text_table import format_table
@@ -106,7 +107,7 @@ class Results:
             "",
             format_table(header, cells, markdown=True),
             "",
-            f"{_where(self.speed)}; batches of {self.speed['batch_size']}{mixed}, median of "
+            f"{as_text(self.speed)}; batches of {self.speed['batch_size']}{mixed}, median of "
             f"{self.speed['rounds']} rounds of one step of each network in turn, spread from first "
             f"to third quartile. Memory: {self.speed['memory_is']}.",
         ]
@@ -184,12 +185,7 @@ def _condition(runs: list[dict]) -> str:
     images = f"{'' if trained_on is None else f'{trained_on} training and '}{first['test_images']}"
     dates, commits = (", ".join(sorted({r[key] for r in runs})) for key in ("date", "commit"))
     return (
-        f"{_where(dict(first, date=dates, commit=commits))}; "
+        f"{as_text(dict(first, date=dates, commit=commits))}; "
         f"recipe `{first['recipe']}`, data `{first['data']}` ({images} test images)"
         f"{', mixed precision' if first['amp'] else ''}"
     )
-
-
-def _where(found: dict) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    return f"{found['date']}, commit {found['commit']}, {found['hardware']}; {versions}"

@@ -25,6 +25,17 @@ def conditions() -> dict:
     )
 
 
+def listed(versions: dict[str, str]) -> str:
+    """Libraries with their versions, as one text."""
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def as_text(found: dict) -> str:
+    """What :func:`conditions` gives, as one line."""
+    versions = listed(found["versions"])
+    return f"{found['date']}, commit {found['commit']}, {found['hardware']}; {versions}"
+
+
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0))

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from mmresneskt.runtime.conditions import as_text
 from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.files import write_whole
 from mmresneskt.runtime.text_table import format_table
@@ -201,7 +202,10 @@ def _section(content: dict) -> list[str]:
     places = content["conditions"]
     several = len(places) > 1  # figures of several days or cards say which
     rows = [
-        [*map(_text, row), *([content["on"][step] + 1] if several else [])]
+        [
+            *(f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row),
+            *([content["on"][step] + 1] if several else []),
+        ]
         for step, step_rows in content["rows"].items()
         for row in step_rows
     ]
@@ -215,16 +219,9 @@ def _section(content: dict) -> list[str]:
     return lines
 
 
-def _text(cell: object) -> str:
-    return f"{cell:.4g}" if isinstance(cell, float) else str(cell).replace("|", "\\|")
-
-
 def _sentence(where: dict) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
-    return (
-        f"{where['date']}, commit {where['commit']}, {where['hardware']}; driver "
-        f"{where['driver']}; {versions}, CUDA {where['cuda']}."
-    )
+    hardware = f"{where['hardware']}; driver {where['driver']}"
+    return f"{as_text({**where, 'hardware': hardware})}, CUDA {where['cuda']}."
 
 
 def _last_line(log: Path) -> str:

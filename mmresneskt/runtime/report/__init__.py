@@ -9,7 +9,7 @@ from mmengine.model import BaseModel
 
 from ..building import scope_of
 from ..checkpoint.integrity import hash_of
-from ..conditions import conditions
+from ..conditions import conditions, listed
 from ..config.load import load_config
 from ..errors import UserError, printable
 from ..files import write_whole
@@ -131,7 +131,7 @@ def _run(folder: Path, config: Path, checkpoint: Checkpoint) -> Section:
         "passed over": "; ".join(checkpoint.skipped),
         "SHA-256": hash_of(checkpoint.name),
         "hardware": now["hardware"],
-        "versions": ", ".join(f"{name} {version}" for name, version in now["versions"].items()),
+        "versions": listed(now["versions"]),
         "code": f"commit {now['commit']}",
         "date": now["date"],
     }
