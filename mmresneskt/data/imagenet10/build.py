@@ -24,11 +24,11 @@ import PIL
 from rich.console import Console
 from rich.progress import track
 
-from mmresneskt.runtime.decoding import CorruptImage, read_file
+from mmresneskt.runtime.decoding import CorruptImage, decode_rgb, read_file
 from mmresneskt.runtime.errors import UserError, printable
 from mmresneskt.runtime.files import folder_locked, remove_drafts, write_whole
 
-from .images import QUALITY, SIZE, crop, decode, encode, surround, vary
+from .images import QUALITY, SIZE, crop, encode, surround, vary
 from .plan import FACTORS, MAX_ROTATION, Job
 from .source import SYNSETS
 
@@ -149,7 +149,7 @@ def _make(job: Job, base: Path, out: Path, keep: bool) -> Made:
         # a machine that loses power can leave a name without the content behind it
         if not image.endswith(b"\xff\xd9"):
             try:
-                surrounded = surrounded or surround(decode(data))
+                surrounded = surrounded or surround(decode_rgb(data))
             except CorruptImage as error:
                 return Made([], 0, {job.source: str(error)})
             view = vary(surrounded, output.look) if output.look else crop(surrounded)
