@@ -120,7 +120,7 @@ def _runtimes(args: argparse.Namespace, document: dict) -> list[tuple]:
             data are not there.
     """
     from mmresneskt.data.embedded import embedded
-    from mmresneskt.runtime.broken_images import unwrapped
+    from mmresneskt.runtime.broken_images import infos_of
     from mmresneskt.runtime.decoding import read_rgb
     from mmresneskt.runtime.onnx.reader import OnnxModel
     from mmresneskt.runtime.onnx.trace import need_onnx
@@ -137,8 +137,7 @@ def _runtimes(args: argparse.Namespace, document: dict) -> list[tuple]:
     trained = Trained(args)
     cfg = trained.model.cfg
     report([*missing_data(cfg, ("test",), instead=embedded(cfg))])
-    parts = unwrapped(built(cfg, cfg.test_dataloader.dataset))
-    files = [part.get_data_info(n)["img_path"] for part in parts for n in range(len(part))]
+    files = [info["img_path"] for info in infos_of(built(cfg, cfg.test_dataloader.dataset))]
     count = min(_IMAGES, len(files))
     images = [read_rgb(files[n * len(files) // count]) for n in range(count)]
     from mmresneskt.paper.benchmark.runtimes import runtimes
