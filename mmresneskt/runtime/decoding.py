@@ -22,8 +22,15 @@ from .limits import MAX_BYTES, MAX_PIXELS
 if TYPE_CHECKING:
     from mmengine.fileio import BaseStorageBackend
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+_FORMATS = {
+    **{".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".gif": "GIF"},
+    **{".ppm": "PPM", ".pgm": "PPM", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"},
+}
+FORMATS = tuple(dict.fromkeys(_FORMATS.values()))
 """What is decoded, whatever a file's name says, in Pillow's names."""
+
+ENDINGS = tuple(_FORMATS)
+"""Of the files of a folder that are taken for images."""
 
 _JPEG = ("JPEG", "MPO")
 # of formats whose last bytes are known; a JPEG may have a few more behind them
