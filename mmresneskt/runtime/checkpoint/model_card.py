@@ -18,7 +18,7 @@ _CARD = """\
 Read by `mmresneskt`, which compares the file with the hash in its name:
 
 ```bash
-python tools/test.py {config} {file}
+mmresneskt test {config} {file}
 ```
 """
 _BACKBONE = """
