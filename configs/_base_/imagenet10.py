@@ -1,4 +1,4 @@
-# The paper's protocol for Tables 1 and 2, on the data that tools/prepare_imagenet10.py
+# The paper's protocol for Tables 1 and 2, on the data that `mmresneskt prepare-imagenet10`
 # makes: 30,000 training and 10,000 test images of ten classes at 224x224; SGD, batch 8,
 # 100 epochs at 1e-3, from epoch 51 at 1e-4. ("GeM p = 3" is the pooling in the spatial
 # attention, ResNeSkt's default; the classifiers pool by the mean, as all networks'.)

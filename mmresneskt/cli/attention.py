@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
             checkpoint or the device is not as it should be, or the backbone has no spatial
             attention.
     """
-    from mmengine import ProgressBar
+    from mmengine import track_iter_progress
 
     from mmresneskt.network.attention_picture import draw_spatial_attention
     from mmresneskt.runtime.decoding import CorruptImage
@@ -48,8 +48,7 @@ def run(args: argparse.Namespace) -> None:
     pictures = picture_files(images, Path(args.out))
     model = Trained(args).model
     skipped: dict[Path, str] = {}
-    bar = ProgressBar(len(images), file=sys.stdout)
-    for image, picture in zip(images, pictures):
+    for image, picture in track_iter_progress(list(zip(images, pictures)), file=sys.stdout):
         try:
             drawn = draw_spatial_attention(model, image)
         except CorruptImage as error:
@@ -58,7 +57,5 @@ def run(args: argparse.Namespace) -> None:
             raise UserError(str(error)) from error
         else:
             write_picture(picture, drawn)
-        bar.update()
-    print()
     print(printable(f"{len(images) - len(skipped)} pictures: {args.out}"))
     report_skipped(skipped, len(images))

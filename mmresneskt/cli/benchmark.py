@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
     import torch
     from mmengine.logging import MMLogger
 
-    from mmresneskt.runtime.conditions import conditions
+    from mmresneskt.runtime.conditions import conditions, listed
     from mmresneskt.runtime.errors import explain
     from mmresneskt.runtime.files import write_whole
     from mmresneskt.runtime.text_table import format_table
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
         tables = _tables(args, document)
     except Exception as error:  # whatever a network raises, and memory that does not suffice
         raise UserError(explain(error)) from error
-    versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
+    versions = listed(document["versions"])
     print(f"{document['hardware']}, {document['threads']} threads; {versions}; {document['date']}")
     print(*(f"\n{format_table(header, rows, False)}" for header, rows in tables), sep="\n")
     if args.out:
@@ -120,7 +120,7 @@ def _runtimes(args: argparse.Namespace, document: dict) -> list[tuple]:
             data are not there.
     """
     from mmresneskt.data.embedded import embedded
-    from mmresneskt.runtime.broken_images import unwrapped
+    from mmresneskt.runtime.broken_images import infos_of
     from mmresneskt.runtime.decoding import read_rgb
     from mmresneskt.runtime.onnx.reader import OnnxModel
     from mmresneskt.runtime.onnx.trace import need_onnx
@@ -137,8 +137,7 @@ def _runtimes(args: argparse.Namespace, document: dict) -> list[tuple]:
     trained = Trained(args)
     cfg = trained.model.cfg
     report([*missing_data(cfg, ("test",), instead=embedded(cfg))])
-    parts = unwrapped(built(cfg, cfg.test_dataloader.dataset))
-    files = [part.get_data_info(n)["img_path"] for part in parts for n in range(len(part))]
+    files = [info["img_path"] for info in infos_of(built(cfg, cfg.test_dataloader.dataset))]
     count = min(_IMAGES, len(files))
     images = [read_rgb(files[n * len(files) // count]) for n in range(count)]
     from mmresneskt.paper.benchmark.runtimes import runtimes

@@ -9,7 +9,6 @@ factors of 0.7 to 1.3.
 from __future__ import annotations
 
 import argparse
-import errno
 import time
 from pathlib import Path
 
@@ -89,6 +88,7 @@ def run(args: argparse.Namespace) -> None:
     from mmresneskt.data.imagenet10.plan import make_plan
     from mmresneskt.data.imagenet10.source import find_images, wrong_counts
     from mmresneskt.runtime.conditions import cores
+    from mmresneskt.runtime.fault_tolerance.disk_full import is_disk_full
 
     started = time.monotonic()
     out = Path(args.out)
@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> None:
             f"with a smaller number needs less"
         ) from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise UserError(f"the disk of {out} is full: make room, and {_AGAIN}") from error
         raise UserError(str(error)) from error
     except KeyboardInterrupt:

@@ -10,8 +10,8 @@ from mmengine.config import Config, ConfigDict
 
 from mmresneskt.runtime.config.datasets import leaves
 from mmresneskt.runtime.config.tree import nodes
+from mmresneskt.runtime.decoding import ENDINGS
 from mmresneskt.runtime.errors import UserError
-from mmresneskt.runtime.images import ENDINGS
 
 from .embedded import embedded
 

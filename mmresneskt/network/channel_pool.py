@@ -21,21 +21,22 @@ class ChannelPool(nn.Module):
     Args:
         p: exponent of GeM, > 0. 1 is the average, infinity the maximum.
         trainable: learn the exponent (kept positive by learning its logarithm).
-        eps: GeM sees inputs clamped to at least this value.
         groups: K; each group of C/K channels has maps of its own.
+
+    Attributes:
+        eps: GeM sees inputs clamped to at least this value.
 
     Raises:
         ValueError: if ``p`` is not a positive finite number.
     """
 
-    def __init__(
-        self, p: float = 3.0, trainable: bool = False, eps: float = 1e-6, groups: int = 1
-    ) -> None:
+    eps = 1e-6
+
+    def __init__(self, p: float = 3.0, trainable: bool = False, groups: int = 1) -> None:
         super().__init__()
         if not (p > 0 and math.isfinite(p)):
             raise ValueError(f"gem_p={p} is not allowed: it must be a finite number above 0")
         self.p = p
-        self.eps = eps
         self.groups = groups
         # x^4 is neither 0 nor infinite in float32 for x between 1e-9 and 1e9
         self._overflows = trainable or p > 4

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmresneskt.runtime.conditions import as_text
 from mmresneskt.runtime.errors import UserError
-from mmresneskt.runtime.files import lock_folder, write_whole
+from mmresneskt.runtime.files import folder_locked, write_whole
 from mmresneskt.runtime.text_table import format_table
 
 from .layout import Layout
@@ -107,14 +107,13 @@ class Results:
             "",
             format_table(header, cells, markdown=True),
             "",
-            f"{_where(self.speed)}; batches of {self.speed['batch_size']}{mixed}, median of "
+            f"{as_text(self.speed)}; batches of {self.speed['batch_size']}{mixed}, median of "
             f"{self.speed['rounds']} rounds of one step of each network in turn, spread from first "
             f"to third quartile. Memory: {self.speed['memory_is']}.",
         ]
 
     def _update(self, runs: list[dict], speed: dict | None = None) -> None:
-        lock = lock_folder(self.path.parent, patience=60)
-        try:
+        with folder_locked(self.path.parent, patience=60):
             before, kept = self._read()
             merged = {_identity(run): run for run in (*before, *runs)}
             self.runs, self.speed = list(merged.values()), speed or kept
@@ -123,9 +122,6 @@ class Results:
                 document["speed"] = self.speed
             write_whole(self.path, (json.dumps(document, indent=1) + "\n").encode())
             write_whole(self.path.with_suffix(".md"), self.markdown(self.rows).encode())
-        finally:
-            if lock is not None:
-                os.close(lock)
 
     def _read(self) -> tuple[list[dict], dict]:
         if not self.path.exists():
@@ -189,12 +185,7 @@ def _condition(runs: list[dict]) -> str:
     images = f"{'' if trained_on is None else f'{trained_on} training and '}{first['test_images']}"
     dates, commits = (", ".join(sorted({r[key] for r in runs})) for key in ("date", "commit"))
     return (
-        f"{_where(dict(first, date=dates, commit=commits))}; "
+        f"{as_text(dict(first, date=dates, commit=commits))}; "
         f"recipe `{first['recipe']}`, data `{first['data']}` ({images} test images)"
         f"{', mixed precision' if first['amp'] else ''}"
     )
-
-
-def _where(found: dict) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    return f"{found['date']}, commit {found['commit']}, {found['hardware']}; {versions}"

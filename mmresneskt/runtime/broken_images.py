@@ -123,6 +123,11 @@ def unwrapped(dataset: Dataset) -> Iterator[BaseDataset]:
         yield from unwrapped(dataset.dataset)
 
 
+def infos_of(dataset: Dataset) -> Iterator[dict]:
+    """What the dataset knows of each image, each once however often it is repeated."""
+    return (part.get_data_info(n) for part in unwrapped(dataset) for n in range(len(part)))
+
+
 def count_images(dataset: Dataset) -> int:
     """The images, each once however often it is repeated."""
     return sum(len(part) for part in unwrapped(dataset))

@@ -25,18 +25,26 @@ def conditions() -> dict:
     )
 
 
+def listed(versions: dict[str, str]) -> str:
+    """Libraries with their versions, as one text."""
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def as_text(found: dict) -> str:
+    """What :func:`conditions` gives, as one line."""
+    versions = listed(found["versions"])
+    return f"{found['date']}, commit {found['commit']}, {found['hardware']}; {versions}"
+
+
 def cores() -> int:
     """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))
 
 
 def _hardware() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return f"{cores()} cores of {[*names, platform.processor(), platform.machine()][0]}, no GPU"
 

@@ -6,6 +6,7 @@ whose size nobody has looked at. Any decoder can be kept busy for minutes by a f
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
@@ -21,13 +22,21 @@ from .limits import MAX_BYTES, MAX_PIXELS
 if TYPE_CHECKING:
     from mmengine.fileio import BaseStorageBackend
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+_FORMATS = {
+    **{".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".gif": "GIF"},
+    **{".ppm": "PPM", ".pgm": "PPM", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"},
+}
+FORMATS = tuple(dict.fromkeys(_FORMATS.values()))
 """What is decoded, whatever a file's name says, in Pillow's names."""
+
+ENDINGS = tuple(_FORMATS)
+"""Of the files of a folder that are taken for images."""
 
 _JPEG = ("JPEG", "MPO")
 # of formats whose last bytes are known; a JPEG may have a few more behind them
 _ENDS = {**dict.fromkeys(_JPEG, b"\xff\xd9"), "PNG": b"IEND\xaeB`\x82"}
 _TAIL = 64
+_ORIENTATION = 0x0112  # EXIF's
 _DENSEST = 1024
 """Pixels in a byte of JPEG: each block of 64 takes a bit at least."""
 
@@ -164,23 +173,44 @@ def read_rgb(path: str | Path) -> np.ndarray:
     """The same image (H, W, 3), RGB, without OpenCV: of a JPEG in CMYK the colours differ a little.
 
     Raises:
-        CorruptImage: it cannot be read, or see :func:`read_file` and :func:`check_image`.
+        CorruptImage: it cannot be read, or see :func:`read_file` and :func:`decode_rgb`.
     """
     try:
-        data = read_file(path)
-        check_image(data)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of large images and odd metadata
-            image = ImageOps.exif_transpose(_open(data))
-            if image.mode.startswith("I"):  # of 16 bits
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            return np.array(image.convert("RGB"))
+        return np.array(decode_rgb(read_file(path)))
     except OSError as error:
         raise CorruptImage(error.strerror or str(error)) from error
 
 
+def decode_rgb(data: bytes) -> Image.Image:
+    """An image as RGB, upright, without metadata; of 16 bits the upper 8.
+
+    Raises:
+        CorruptImage: see :func:`check_image`, or the decoder fails.
+    """
+    check_image(data)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large images and odd metadata
+            image = _open(data)
+            image.load()
+            wide = image.mode.startswith("I")
+            rgb = (_upper_8_bits(image) if wide else image).convert("RGB")
+            rgb.info = {}
+            with contextlib.suppress(Exception):  # broken metadata of an intact image
+                rgb.getexif()[_ORIENTATION] = image.getexif()[_ORIENTATION]
+            return ImageOps.exif_transpose(rgb)
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders of broken files raise nearly anything
+        raise CorruptImage(str(error) or type(error).__name__) from None
+
+
+def _upper_8_bits(image: Image.Image) -> Image.Image:
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+
+
 def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has none
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import TextIO
 
-fcntl: ModuleType | None = None
-with contextlib.suppress(ImportError):  # on Windows
-    import fcntl
+from .errors import UserError
 
 
 def write_whole(path: str | Path, data: bytes) -> Path:
@@ -84,9 +82,7 @@ def remove(path: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":  # which cannot open a folder
-        return
-    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -97,37 +93,39 @@ def _sync(path: Path) -> None:
 def locked(path: Path) -> Iterator[TextIO]:
     """A text file, made if need be, to read from its start and to append to, alone."""
     with open(path, "a+", encoding="utf-8") as stream:
-        if fcntl is not None:
-            with contextlib.suppress(OSError):  # some network file systems have no locks
-                fcntl.flock(stream, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(stream, fcntl.LOCK_EX)
         stream.seek(0)
         yield stream
 
 
-def lock_folder(folder: Path, patience: float) -> int | None:
-    """Take a folder for this process and those that it forks; ``os.close`` gives it back.
+@contextlib.contextmanager
+def folder_locked(folder: Path, patience: float) -> Iterator[None]:
+    """A folder that this process, and those that it forks, have alone.
 
     Args:
         patience: seconds to wait for another process to let go.
 
-    Returns:
-        A file descriptor; None where the system has no such locks.
-
     Raises:
-        BlockingIOError: another process has it.
+        UserError: another process has it.
     """
-    if fcntl is None:
-        return None
     descriptor = os.open(folder, os.O_RDONLY)
     give_up = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
-        except BlockingIOError:
+    try:
+        while not _taken(descriptor):
             if time.monotonic() > give_up:
-                os.close(descriptor)
-                raise
+                raise UserError(f"another run is writing into {folder}: let it end")
             time.sleep(0.1)
-        except OSError:  # some network file systems have no locks
-            return descriptor
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems have no locks
+        pass
+    return True

@@ -14,15 +14,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .decoding import ENDINGS
 from .errors import UserError, printable
 from .files import write_whole
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-"""Of the files of a folder that are taken, and in which pictures are written."""
-
-ENDINGS = (*SUFFIXES, ".ppm", ".pgm")
-"""Of the images of a data set: MMPretrain takes two more."""
-
+_WRITTEN = {*ENDINGS} - {".gif", ".ppm", ".pgm"}
+"""Endings of formats in which pictures are written: these have few colours, or few programs."""
 _LONGEST = 240
 """Bytes of a name that leave room for a number and an ending."""
 
@@ -37,8 +34,8 @@ def find_images(inputs: Iterable[str]) -> list[Path]:
     for given in inputs:
         path = Path(given).expanduser()
         if path.is_dir():
-            files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-            hint = f"images end in {', '.join(SUFFIXES)}; '{given}/**/*.jpg' takes its subfolders"
+            files = sorted(p for p in path.iterdir() if p.suffix.lower() in ENDINGS)
+            hint = f"images end in {', '.join(ENDINGS)}; '{given}/**/*.jpg' takes its subfolders"
             problem = f"folder {given} holds no image: {hint}"
         elif path.exists():
             files = [path]
@@ -70,7 +67,7 @@ def picture_files(images: Sequence[Path], folder: Path) -> list[Path]:
         whole = [Path(os.path.abspath(image)) for image in images]
         shared = os.path.commonpath([path.parent for path in whole])
         names = [path.relative_to(shared) for path in whole]
-    taken = {name for name in names if name.suffix.lower() in SUFFIXES}
+    taken = {name for name in names if name.suffix.lower() in _WRITTEN}
     pictures = [folder / (name if name in taken else _as_png(name, taken)) for name in names]
     originals = {os.path.realpath(image) for image in images}
     for picture in pictures:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 def format_table(header: Sequence[str], rows: Sequence[Sequence[object]], markdown: bool) -> str:
     """Lay a table out, in aligned columns or as Markdown; floats get two decimals."""
     cells = [[_text(cell) for cell in row] for row in [header, *rows]]
-    if markdown:
+    if markdown:  # in which neither a bar nor a line's end may be in a cell
+        cells = [[" ".join(cell.replace("|", "\\|").split()) for cell in row] for row in cells]
         lines = [f"| {' | '.join(row)} |" for row in cells]
         return "\n".join([lines[0], "|---" * len(header) + "|", *lines[1:]])
     widths = [max(map(len, column)) for column in zip(*cells)]

@@ -17,11 +17,13 @@ from mmresneskt.runtime.decoding import (
     CorruptImage,
     check_image,
     decode_image,
+    decode_rgb,
     read_file,
     read_image,
 )
 from mmresneskt.runtime.limits import MAX_BYTES, MAX_PIXELS
 from tests.support.image_files import encoded, png_of_size
+from tests.support.imagenet_tree import jpeg, picture
 
 
 @pytest.mark.parametrize(
@@ -206,3 +208,46 @@ def test_only_regular_files_are_opened(tmp_path):
         read_file(tmp_path / "large.jpg")
     with pytest.raises(CorruptImage, match="No such file"):
         read_image(tmp_path / "none.jpg")
+
+
+def _png(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_every_kind_of_image_becomes_rgb():
+    grey = decode_rgb(jpeg(picture(1, mode="L")))
+    assert grey.mode == "RGB"
+    assert np.ptp(np.asarray(grey), axis=2).max() == 0
+    for mode in ("RGB", "RGBA", "P", "L"):
+        png = picture(1, mode=mode)
+        assert np.array_equal(decode_rgb(_png(png)), png.convert("RGB"))
+
+
+def test_cmyk_has_the_colours_that_opencv_reads():
+    data = jpeg(picture(1, mode="CMYK"))
+    assert b"Adobe" in data
+    theirs = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert np.abs(np.asarray(decode_rgb(data), int) - theirs).max() <= 4
+
+
+def test_broken_metadata_of_an_intact_image_does_not_matter():
+    plain = jpeg(picture(2))
+    bad = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01\x12" * 9
+    data = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(bad) + 2) + bad + plain[2:]
+    assert np.array_equal(np.asarray(decode_rgb(data)), np.asarray(decode_rgb(plain)))
+
+
+def test_corrupt_images_are_refused_with_a_reason(monkeypatch):
+    whole = jpeg(picture(2, (300, 200)))
+    for data in (b"", b"no image", whole[:20], _png(picture(2))[:200]):
+        with pytest.raises(CorruptImage, match=".+"):
+            decode_rgb(data)
+    with pytest.raises(CorruptImage, match="truncated"):
+        decode_rgb(whole[: len(whole) * 2 // 3])
+    with pytest.raises(CorruptImage, match="^not an image in JPEG"):
+        decode_rgb(b"no image")
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 300 * 200 - 1)
+    with pytest.raises(CorruptImage, match="decompression bomb"):
+        decode_rgb(whole)

@@ -1,14 +1,18 @@
 """The images that a command line names: found once, never replaced."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from PIL import Image
 
+from mmresneskt.runtime.decoding import read_image
 from mmresneskt.runtime.errors import UserError
 from mmresneskt.runtime.images import find_images, picture_files
+from tests.support.helpers import ROOT
 
 ENDINGS = (".jpg", ".JPG", ".png", ".gif", ".gif.png", ".ppm", "")
 
@@ -19,6 +23,18 @@ def test_images_are_found_once(tmp_path):
         (tmp_path / name).touch()
     found = find_images([str(tmp_path), str(tmp_path / "*.png"), str(tmp_path / "**/*.jpg")])
     assert [p.name for p in found] == ["a.png", "b.JPG", "d.jpg"]
+
+
+def test_a_folder_of_all_formats_that_the_docs_name_is_read_whole(tmp_path):
+    text = (ROOT / "docs/predict-and-deploy.md").read_text()
+    named = {n.upper() for n in re.findall(r"[A-Z]\w+", re.search("Read are (.*?), by", text)[1])}
+    usual = [".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]
+    assert {Image.registered_extensions()[ending] for ending in usual} == named
+    for ending in usual:
+        Image.new("L" if ending == ".pgm" else "RGB", (9, 7)).save(tmp_path / f"x{ending}")
+    found = find_images([str(tmp_path)])
+    assert [image.suffix for image in found] == usual
+    assert all(read_image(image).shape == (7, 9, 3) for image in found)
 
 
 def test_pictures_never_replace_images_or_each_other(tmp_path):

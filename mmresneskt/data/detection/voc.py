@@ -14,8 +14,8 @@ from mmdet.registry import DATASETS
 from mmengine.fileio import get, get_local_path, list_from_file
 from mmengine.logging import print_log
 
+from mmresneskt.runtime.decoding import ENDINGS
 from mmresneskt.runtime.errors import UserError, printable
-from mmresneskt.runtime.images import ENDINGS
 from mmresneskt.runtime.xml_files import read_xml
 
 

@@ -24,11 +24,11 @@ import PIL
 from rich.console import Console
 from rich.progress import track
 
-from mmresneskt.runtime.decoding import CorruptImage, read_file
+from mmresneskt.runtime.decoding import CorruptImage, decode_rgb, read_file
 from mmresneskt.runtime.errors import UserError, printable
-from mmresneskt.runtime.files import lock_folder, remove_drafts, write_whole
+from mmresneskt.runtime.files import folder_locked, remove_drafts, write_whole
 
-from .images import QUALITY, SIZE, crop, decode, encode, surround, vary
+from .images import QUALITY, SIZE, crop, encode, surround, vary
 from .plan import FACTORS, MAX_ROTATION, Job
 from .source import SYNSETS
 
@@ -69,20 +69,13 @@ def build(
     sources = dict(images=len(jobs), names_sha256=hashlib.sha256(names).hexdigest())
     make = functools.partial(_make, base=base, out=out, keep=settings["keep_originals"])
     out.mkdir(parents=True, exist_ok=True)
-    try:
-        lock = lock_folder(out, _PATIENCE)
-    except BlockingIOError:
-        raise UserError(f"another run is writing into {out}: let it end") from None
-    try:
+    with folder_locked(out, _PATIENCE):
         _begin(out, dict(format=1, **settings, **look, pillow=PIL.__version__, **sources))
         try:
             made = _make_all(make, jobs, workers, max_corrupt)
         finally:
             shutil.rmtree(out / _DRAFTS, ignore_errors=True)
         _write_lists(out, made, SYNSETS[settings["classes"]])
-    finally:
-        if lock is not None:
-            os.close(lock)
     return made
 
 
@@ -113,7 +106,7 @@ def _begin(out: Path, settings: dict) -> None:
 
 def _make_all(make: Callable[[Job], Made], jobs: list[Job], workers: int, allowed: int) -> Made:
     # a forked worker has the imports already, which take longer than many an image
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    context = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     bar: dict = dict(total=len(jobs), console=Console(stderr=True), disable=not sys.stderr.isatty())
     lines, written, corrupt = [], 0, dict[str, str]()
@@ -156,7 +149,7 @@ def _make(job: Job, base: Path, out: Path, keep: bool) -> Made:
         # a machine that loses power can leave a name without the content behind it
         if not image.endswith(b"\xff\xd9"):
             try:
-                surrounded = surrounded or surround(decode(data))
+                surrounded = surrounded or surround(decode_rgb(data))
             except CorruptImage as error:
                 return Made([], 0, {job.source: str(error)})
             view = vary(surrounded, output.look) if output.look else crop(surrounded)

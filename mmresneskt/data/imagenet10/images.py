@@ -1,16 +1,12 @@
-"""Decode, crop and vary one image."""
+"""Crop and vary one image."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
-import warnings
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageOps
-
-from mmresneskt.runtime.decoding import FORMATS, CorruptImage, check_image
+from PIL import Image, ImageEnhance
 
 from .plan import MAX_ROTATION, Look
 
@@ -19,30 +15,6 @@ QUALITY = 95
 _RADIANS = math.radians(MAX_ROTATION)
 # what a rotated square needs on each side, and two pixels for the bicubic filter
 MARGIN = math.ceil(SIZE / 2 * (math.cos(_RADIANS) + math.sin(_RADIANS) - 1)) + 2
-_ORIENTATION = 0x0112
-
-
-def decode(data: bytes) -> Image.Image:
-    """The image as RGB, upright, without metadata.
-
-    Raises:
-        CorruptImage: it is truncated or damaged, or see :func:`check_image`.
-    """
-    check_image(data)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd metadata, which is dropped
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-            image.load()
-            rgb = image.convert("RGB")
-            rgb.info = {}
-            with contextlib.suppress(Exception):  # broken metadata of an intact image
-                rgb.getexif()[_ORIENTATION] = image.getexif()[_ORIENTATION]
-            return ImageOps.exif_transpose(rgb)
-    except MemoryError:
-        raise
-    except Exception as error:  # decoders of broken files raise nearly anything
-        raise CorruptImage(str(error) or type(error).__name__) from None
 
 
 def surround(image: Image.Image) -> Image.Image:

@@ -9,9 +9,8 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from PIL import Image
 
-from mmresneskt.runtime.decoding import FORMATS
+from mmresneskt.runtime.decoding import ENDINGS, FORMATS
 from mmresneskt.runtime.errors import UserError
-from mmresneskt.runtime.images import SUFFIXES
 
 SPLITS = ("train", "val", "test")
 SPLIT_NAMES = {
@@ -49,7 +48,7 @@ class Tree:
     def __init__(self, root: Path, only: Path | None = None) -> None:
         self.root, self.only = root.resolve(), only and only.resolve()
         self.files = sorted(self._walk())
-        self.images = [file for file in self.files if file.suffix.lower() in SUFFIXES]
+        self.images = [file for file in self.files if file.suffix.lower() in ENDINGS]
         self._by_name = defaultdict(list)
         self._by_stem = defaultdict(list)
         for image in self.images:

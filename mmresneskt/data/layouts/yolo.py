@@ -7,8 +7,8 @@ from pathlib import Path, PurePath
 
 import yaml
 
+from mmresneskt.runtime.decoding import ENDINGS
 from mmresneskt.runtime.errors import UserError
-from mmresneskt.runtime.images import SUFFIXES
 
 from .found import Box, Found, number
 from .tree import SPLITS, Tree, size_of, split_of
@@ -86,7 +86,7 @@ def _images(tree: Tree, file: Path, document: dict, split: str) -> list[Path]:
                 continue
             raise UserError(f"{file}: {split}: {entry} is not there, seen from {file.parent}")
         if place.is_dir():
-            files = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES)
+            files = sorted(p for p in place.rglob("*") if p.suffix.lower() in ENDINGS)
             hidden = [
                 p for p in files if any(n.startswith(".") for n in p.relative_to(place).parts)
             ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import mmcv.ops
 import torch
@@ -123,6 +123,41 @@ _LEARNED: dict[str, tuple[Callable[..., Tensor], tuple[tuple[int, ...], ...]]] =
 }
 
 
+def _boxes() -> tuple[Tensor, Tensor]:
+    corner, size = (draw(60, 2, seed=seed).abs() * 30 + 1 for seed in (0, 1))
+    return torch.cat((corner, corner + size), 1).float(), draw(60, seed=2).sigmoid().float()
+
+
+def _turned() -> Tensor:
+    boxes, scores = _boxes()
+    return torch.cat((boxes[:, :2], boxes[:, 2:] - boxes[:, :2], 6 * scores[:, None] - 3), 1)
+
+
+_SHAPES = ((1, 4, 7, 9), (1, 7, 9), (6, 4, 3, 3), (6,))
+_FORWARD: dict[str, tuple[Callable, Callable[[], Sequence[Tensor]], float]] = {
+    "masked_conv2d": (
+        lambda x, mask, weight, bias: mmcv.ops.masked_conv2d(x, mask, weight, bias, 1),
+        lambda: [draw(*shape, seed=seed).float() for seed, shape in enumerate(_SHAPES)],
+        1e-4,
+    ),
+    "nms": (lambda boxes, scores: mmcv.ops.nms(boxes, scores, 0.4)[0], _boxes, 1e-5),
+    "soft_nms": (
+        lambda boxes, scores: mmcv.ops.soft_nms(boxes, scores, 0.3, 0.5, 0.05, "gaussian")[0],
+        _boxes,
+        1e-4,
+    ),
+    "nms_match": (
+        lambda boxes, scores: mmcv.ops.nms_match(torch.cat((boxes, scores[:, None]), 1), 0.4),
+        _boxes,
+        1e-5,
+    ),
+    "bbox_overlaps": (lambda x, _: mmcv.ops.bbox_overlaps(x, x), _boxes, 1e-5),
+    "box_iou_rotated": (lambda x: mmcv.ops.box_iou_rotated(x, x), lambda: [_turned()], 1e-5),
+    "nms_rotated": (lambda x: mmcv.ops.nms_rotated(x, x[:, 0], 0.2)[0], lambda: [_turned()], 1e-5),
+}
+"""Without gradients: the function, its inputs in float32 and the tolerance."""
+
+
 def steps(device: str) -> dict[str, Callable[[], list[list]]]:
     """A check for each operator and precision."""
     found = {
@@ -130,17 +165,8 @@ def steps(device: str) -> dict[str, Callable[[], list[list]]]:
         for precision in _TOLERANCES
         for name in _LEARNED
     }
-    others = dict(
-        masked_conv2d=_masked,
-        nms=_nms,
-        soft_nms=_soft_nms,
-        nms_match=_nms_match,
-        bbox_overlaps=_overlaps,
-        box_iou_rotated=_rotated_overlaps,
-        nms_rotated=_rotated_nms,
-        diff_iou_rotated_2d=_rotated_differentiable,
-        prroi_pool=_prroi_pool,
-        sync_bn=_sync_bn,
+    others = {name: functools.partial(_forward, name) for name in _FORWARD} | dict(
+        diff_iou_rotated_2d=_rotated_differentiable, prroi_pool=_prroi_pool, sync_bn=_sync_bn
     )
     return found | {name: functools.partial(check, device) for name, check in others.items()}
 
@@ -162,61 +188,11 @@ def _between(x: Tensor) -> Tensor:
     return x.floor() + 0.25 + (x - x.floor()) / 2
 
 
-def _masked(device: str) -> list[list]:
-    inputs = [draw(*shape, seed=i) for i, shape in enumerate([(1, 4, 7, 9), (1, 7, 9)])]
-    layer = [draw(6, 4, 3, 3, seed=2), draw(6, seed=3)]
-    wanted = mmcv.ops.masked_conv2d(*inputs, *layer, 1)
-    found = mmcv.ops.masked_conv2d(*(x.float().to(device) for x in (*inputs, *layer)), 1)
-    return row("masked_conv2d", largest_error([found], [wanted]), None, (1e-4,))
-
-
-def _boxes() -> tuple[Tensor, Tensor]:
-    corner, size = (draw(60, 2, seed=seed).abs() * 30 + 1 for seed in (0, 1))
-    return torch.cat((corner, corner + size), 1).float(), draw(60, seed=2).sigmoid().float()
-
-
-def _nms(device: str) -> list[list]:
-    boxes, scores = _boxes()
-    wanted, _ = mmcv.ops.nms(boxes.double(), scores.double(), 0.4)
-    found, _ = mmcv.ops.nms(boxes.to(device), scores.to(device), 0.4)
-    return row("nms", largest_error([found], [wanted]), None, (1e-5,))
-
-
-def _soft_nms(device: str) -> list[list]:
-    boxes, scores = _boxes()
-    settings = dict(iou_threshold=0.3, sigma=0.5, min_score=0.05, method="gaussian")
-    wanted, _ = mmcv.ops.soft_nms(boxes.double(), scores.double(), **settings)
-    found, _ = mmcv.ops.soft_nms(boxes.to(device), scores.to(device), **settings)
-    return row("soft_nms", largest_error([found], [wanted]), None, (1e-4,))
-
-
-def _nms_match(device: str) -> list[list]:
-    dets = torch.cat((_boxes()[0], _boxes()[1][:, None]), 1)
-    wanted, found = (mmcv.ops.nms_match(x, 0.4) for x in (dets.double(), dets.to(device)))
-    return row("nms_match", largest_error(found, wanted), None, (1e-5,))
-
-
-def _overlaps(device: str) -> list[list]:
-    boxes, _ = _boxes()
-    wanted, found = (mmcv.ops.bbox_overlaps(x, x) for x in (boxes.double(), boxes.to(device)))
-    return row("bbox_overlaps", largest_error([found], [wanted]), None, (1e-5,))
-
-
-def _rotated_boxes() -> Tensor:
-    boxes, scores = _boxes()
-    return torch.cat((boxes[:, :2], boxes[:, 2:] - boxes[:, :2], 6 * scores[:, None] - 3), 1)
-
-
-def _rotated_overlaps(device: str) -> list[list]:
-    inputs = (_rotated_boxes().double(), _rotated_boxes().to(device))
-    wanted, found = (mmcv.ops.box_iou_rotated(x, x) for x in inputs)
-    return row("box_iou_rotated", largest_error([found], [wanted]), None, (1e-5,))
-
-
-def _rotated_nms(device: str) -> list[list]:
-    inputs = (_rotated_boxes().double(), _rotated_boxes().to(device))
-    wanted, found = (mmcv.ops.nms_rotated(x, x[:, 0], 0.2)[0] for x in inputs)
-    return row("nms_rotated", largest_error([found], [wanted]), None, (1e-5,))
+def _forward(name: str, device: str) -> list[list]:
+    function, inputs, tolerance = _FORWARD[name]
+    outs = (function(*(x.to(to) for x in inputs())) for to in (torch.float64, device))
+    wanted, found = ([out] if isinstance(out, Tensor) else out for out in outs)
+    return row(name, largest_error(found, wanted), None, (tolerance,))
 
 
 def _rotated_differentiable(device: str) -> list[list]:
@@ -224,7 +200,7 @@ def _rotated_differentiable(device: str) -> list[list]:
     wanted, found = (
         forward_and_backward(
             mmcv.ops.diff_iou_rotated_2d,
-            [part[None].to(to).requires_grad_() for part in _rotated_boxes().split(30)],
+            [part[None].to(to).requires_grad_() for part in _turned().split(30)],
             (),
         )
         for to in (torch.float64, device)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from mmresneskt.runtime.conditions import as_text
 from mmresneskt.runtime.errors import UserError
+from mmresneskt.runtime.files import write_whole
+from mmresneskt.runtime.text_table import format_table
 
 from .parts import Part
 from .record import Record
-from .report import write_report
 from .work import Setting
 
 _GRACE = 15  # seconds for a training to save, and for torchrun to end its processes
@@ -166,3 +169,61 @@ def _end_group(process: subprocess.Popen) -> None:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def write_report(parts: Sequence[Part], outcomes: Mapping[str, str], out: Path) -> None:
+    """Write ``gpu.json`` and ``gpu.md`` from the files of the parts.
+
+    Args:
+        outcomes: of each part by name, empty where it has not been run yet.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    found = {}
+    for part in parts:
+        outcome = outcomes[part.name] or "not run yet"
+        content = dict(Record(out / f"{part.name}.json").content, outcome=outcome)
+        if outcome.startswith("failed"):
+            content["last_line"] = _last_line(log_of(part, out))
+        found[part.name] = content
+    document = json.dumps(dict(parts=found), indent=1) + "\n"
+    write_whole(out / "gpu.json", document.encode())
+    lines = ["# Measured by `mmresneskt gpu`"]
+    for part in parts:
+        lines += ["", f"## {part.title} (`{part.name}`)", "", *_section(found[part.name])]
+    write_whole(out / "gpu.md", ("\n".join(lines) + "\n").encode())
+
+
+def _section(content: dict) -> list[str]:
+    lines = [f"{content['outcome'].capitalize()}."]
+    if content.get("last_line"):
+        lines += ["", f"Last line of its log: `{content['last_line']}`"]
+    places = content["conditions"]
+    several = len(places) > 1  # figures of several days or cards say which
+    rows = [
+        [
+            *(f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row),
+            *([content["on"][step] + 1] if several else []),
+        ]
+        for step, step_rows in content["rows"].items()
+        for row in step_rows
+    ]
+    if rows:
+        header = [*content["header"], *(["measured"] if several else [])]
+        lines += ["", format_table(header, rows, markdown=True)]
+        lines += ["", *(f"{n}. {_sentence(place)}" for n, place in enumerate(places, start=1))]
+    if content["failed"]:
+        lines += ["", "Failed:", ""]
+        lines += [f"- {step}: {message}" for step, message in content["failed"].items()]
+    return lines
+
+
+def _sentence(where: dict) -> str:
+    hardware = f"{where['hardware']}; driver {where['driver']}"
+    return f"{as_text({**where, 'hardware': hardware})}, CUDA {where['cuda']}."
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
+    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")

@@ -17,7 +17,7 @@ import torch
 
 from mmresneskt.network.resneskt import ResNeSkt
 from mmresneskt.network.swap.swap_backbone import swap_backbone
-from mmresneskt.runtime.conditions import conditions, cores
+from mmresneskt.runtime.conditions import as_text, conditions, cores
 from mmresneskt.runtime.config.load import load_config
 from mmresneskt.runtime.errors import UserError, explain
 from mmresneskt.runtime.files import write_whole
@@ -136,8 +136,7 @@ def _report(
     works = len(outcomes) - len(failed)
     refused = sum(why.startswith("UserError") for why in failed.values())
     where = conditions()
-    found = {**where["versions"], library: import_module(library).__version__}
-    versions = ", ".join(f"{name} {version}" for name, version in found.items())
+    where["versions"][library] = import_module(library).__version__
     folders = Counter(Path(name).parent.name for name, why in outcomes.items() if not why)
     lines = [
         f"# ResNeSkt-50 in every ResNet-50-based config of {LIBRARIES[library]}",
@@ -147,31 +146,22 @@ def _report(
         f"Of the {len(failed)} others a swap makes no sense for {refused} (UserError, with the "
         "reason). Instead of the public weights a file of the same shape is loaded.",
         "",
-        f"Made by `mmresneskt sweep`, {where['date']}, commit {where['commit']}, "
-        f"{where['hardware']}; {versions}.",
+        f"Made by `mmresneskt sweep`, {as_text(where)}.",
         "",
         "## Those that do not",
         "",
         format_table(
             ("config", "why", "without the swap"),
-            [[n, _cell(why), _same(why, as_it_is[n])] for n, why in failed.items()],
+            [[n, w, "the same" if as_it_is[n] == w else as_it_is[n]] for n, w in failed.items()],
             markdown=True,
         ),
         "",
         f"Not counted, since {LIBRARIES[library]} itself cannot read them:",
         "",
-        *(f"- {name}: {_cell(why)}" for name, why in unreadable.items()),
+        *(f"- {name}: {' '.join(why.split())}" for name, why in unreadable.items()),
         "",
         "## Those that do, by folder",
         "",
         ", ".join(f"{folder} {count}" for folder, count in folders.items()),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _same(why: str, as_it_is: str) -> str:
-    return "the same" if as_it_is == why else _cell(as_it_is)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())

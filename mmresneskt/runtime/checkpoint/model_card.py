@@ -7,18 +7,18 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from ..text_table import format_table
+
 _SHOWN = 20
 _CARD = """\
 # {title}
 
-| | |
-|---|---|
 {rows}
 
 Read by `mmresneskt`, which compares the file with the hash in its name:
 
 ```bash
-python tools/test.py {config} {file}
+mmresneskt test {config} {file}
 ```
 """
 _BACKBONE = """
@@ -73,15 +73,10 @@ def model_card(
         rows["classes"] = f"{len(classes)}: {', '.join(map(str, classes[:_SHOWN]))}{more}"
     text = _CARD.format(
         title=Path(file).stem,
-        rows="\n".join(f"| {name} | {_cell(value)} |" for name, value in rows.items()),
+        rows=format_table(("", ""), list(rows.items()), markdown=True),
         config=config or "CONFIG",
         file=file,
     )
     if any(key.startswith("backbone.") for key in weights):
         text += _BACKBONE.format(file=file)
     return text
-
-
-def _cell(text: str) -> str:
-    """Names of classes may hold what would end a cell or a line."""
-    return " ".join(text.replace("|", "\\|").split())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 from http.client import HTTPException
@@ -15,6 +14,7 @@ from mmengine.fileio import get_file_backend
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import hub
 
+from ..errors import did_you_mean
 from ..files import drafted
 from .errors import CheckpointError
 from .integrity import check_name, named_hash
@@ -162,8 +162,6 @@ def load_from_pavi(filename: str, map_location: MapLocation = None) -> dict:
 def _look_up(filename: str, models: dict[str, str]) -> str:
     name = filename.partition("://")[2]
     if name not in models:
-        near = difflib.get_close_matches(name, models, n=1)
-        raise CheckpointError(
-            f"mmengine knows no weights {filename}.{f' Did you mean {near[0]}?' if near else ''}"
-        )
+        hint = did_you_mean(name, models)
+        raise CheckpointError(f"mmengine knows no weights {filename}.{hint}")
     return models[name]

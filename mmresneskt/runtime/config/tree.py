@@ -24,9 +24,9 @@ def nodes(tree: object, key: str = "") -> Iterator[tuple[str, ConfigDict]]:
         yield from nodes(child, below(key, name))
 
 
-def settings(tree: object, key: str = "") -> Iterator[tuple[str, object]]:
+def settings(tree: object) -> Iterator[tuple[str, object]]:
     """Every value in a tree that is no dictionary, with its dotted key; a list is one value."""
-    for holder, node in nodes(tree, key):
+    for holder, node in nodes(tree):
         for name in node:
             if not isinstance(node[name], dict):
                 yield below(holder, name), node[name]

@@ -151,9 +151,8 @@ class Ahead:
 
 
 def _start_worker(initialise: Callable[[int], None] | None, worker: int) -> None:
-    if hasattr(signal, "sigwaitinfo"):  # on Linux
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        threading.Thread(target=_obey_parent_alone, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_obey_parent_alone, daemon=True).start()
     if initialise is not None:
         initialise(worker)
 

@@ -22,9 +22,7 @@ from .stop import Stop
 
 # SIGUSR1 is what `sbatch --signal=USR1@SECONDS` announces the end of a job's time with: by the
 # convention for SIGTERM, since both say that the machine is wanted back
-EXIT_CODES: dict[int, int] = {signal.SIGTERM: 143, signal.SIGINT: 130}
-if hasattr(signal, "SIGUSR1"):  # not on Windows
-    EXIT_CODES[signal.SIGUSR1] = 143
+EXIT_CODES: dict[int, int] = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR1: 143}
 
 
 class StopOnSignalHook(Hook):
@@ -114,8 +112,7 @@ def _end_loaders() -> None:
 
     Python would send them SIGTERM, which they have inherited a deaf ear for, and wait for ever.
     """
-    if hasattr(signal, "SIGCHLD"):
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler takes it for a crash
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler takes it for a crash
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
 from pathlib import Path
 
 import numpy as np
@@ -13,49 +13,41 @@ from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.model import BaseModel
 
 from ..decoding import read_image
-from .boxes import draw_boxes
+from ..files import write_whole
+from .boxes import class_name, draw_boxes, draw_found
+
+_SURE = 0.5
 
 
-def draw_detections(
-    model: BaseModel,
-    dataset: BaseDataset,
-    out_file: str | Path,
-    indices: Sequence[int] | None = None,
-    score_thr: float = 0.5,
-) -> Path:
-    """Write one picture: ground truth above, detections with their scores below.
+def draw_detections(model: BaseModel, dataset: BaseDataset, out_file: Path) -> Path:
+    """Write one PNG of the first six images, ground truth above, sure detections below.
 
     Args:
         model: a detector of MMDetection, on any device.
         dataset: its test dataset; boxes in the pixels of the original images.
-        indices: which images; the first six, or all of fewer, where it is not said.
-        score_thr: detections under this score are not drawn.
     """
-    classes = dataset.metainfo["classes"]
-    if indices is None:
-        indices = range(min(6, len(dataset)))
-    figure = Figure(figsize=(3 * len(indices), 6.4), layout="constrained")
-    axes = figure.subplots(2, len(indices), squeeze=False)
+    shown = min(6, len(dataset))
+    figure = Figure(figsize=(3 * shown, 6.4), layout="constrained")
+    axes = figure.subplots(2, shown, squeeze=False)
     training = model.training
     model.eval()
-    for column, index in enumerate(indices):
+    for index in range(shown):
         info = dataset.get_data_info(index)
         with torch.no_grad():
             result = model.test_step(pseudo_collate([dataset[index]]))[0].pred_instances.cpu()
         image = read_image(info["img_path"])[..., ::-1]
         truth = info["instances"]
         labels = [box["bbox_label"] for box in truth]
-        texts = [classes[label] for label in labels]
+        texts = [class_name(label, dataset.metainfo) for label in labels]
         drawn = draw_boxes(image, [box["bbox"] for box in truth], labels, texts)
-        _show(axes[0, column], drawn, "ground truth")
-        found = result[result.scores >= score_thr]
-        texts = [f"{classes[n]} {score:.2f}" for n, score in zip(found.labels, found.scores)]
-        _show(axes[1, column], draw_boxes(image, found.bboxes, found.labels, texts), "detected")
+        _show(axes[0, index], drawn, "ground truth")
+        sure = result[result.scores >= _SURE]
+        found = (sure.bboxes.numpy(), sure.scores.numpy(), sure.labels.numpy())
+        _show(axes[1, index], draw_found(image, found, dataset.metainfo), "detected")
     model.train(training)
-    out_file = Path(out_file)
-    out_file.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out_file, dpi=100)
-    return out_file
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=100, format="png")
+    return write_whole(out_file, picture.getvalue())
 
 
 def _show(axes: Axes, picture: np.ndarray, title: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ..broken_images import unwrapped
+from ..broken_images import infos_of
 from ..images import picture_files
 
 
@@ -33,8 +33,7 @@ class PictureFilesHook(Hook):
         Raises:
             UserError: one would replace an image.
         """
-        parts = list(unwrapped(runner.test_dataloader.dataset))
-        infos = (part.get_data_info(index) for part in parts for index in range(len(part)))
+        infos = infos_of(runner.test_dataloader.dataset)
         paths = dict.fromkeys(str(info["img_path"]) for info in infos if info.get("img_path"))
         if not paths:  # images that are no files
             return

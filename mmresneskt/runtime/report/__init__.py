@@ -9,7 +9,7 @@ from mmengine.model import BaseModel
 
 from ..building import scope_of
 from ..checkpoint.integrity import hash_of
-from ..conditions import conditions
+from ..conditions import conditions, listed
 from ..config.load import load_config
 from ..errors import UserError, printable
 from ..files import write_whole
@@ -18,6 +18,7 @@ from ..preflight import missing_data
 from ..preflight import report as tell
 from ..trained import build_model, dataset_meta, load_weights, to_device, weights
 from ..work_folder import Checkpoint, checkpoint_of
+from .classification import classification_sections, segmentation_sections
 from .collect import Collected, collect
 from .data import data_section
 from .page import Section, plain_text, png, render
@@ -85,12 +86,8 @@ def _model(cfg: Config, checkpoint: Checkpoint, config: str) -> BaseModel:
 
 def _evaluated(collected: Collected) -> tuple[dict[str, object], list[Section]]:
     if collected.classified:
-        from .classification import classification_sections
-
         return classification_sections(collected)
     if collected.segmented:
-        from .segmentation import segmentation_sections
-
         return segmentation_sections(collected)
     from .detection import detection_sections  # needs pycocotools, as MMDetection does
 
@@ -134,7 +131,7 @@ def _run(folder: Path, config: Path, checkpoint: Checkpoint) -> Section:
         "passed over": "; ".join(checkpoint.skipped),
         "SHA-256": hash_of(checkpoint.name),
         "hardware": now["hardware"],
-        "versions": ", ".join(f"{name} {version}" for name, version in now["versions"].items()),
+        "versions": listed(now["versions"]),
         "code": f"commit {now['commit']}",
         "date": now["date"],
     }

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from mmengine.config import Config
 from torch.utils.data import Dataset
 
-from ..broken_images import unwrapped
+from ..broken_images import infos_of
 from ..errors import explain
 from ..preflight.datasets import built
 from .collect import label_of, truth_of
@@ -73,7 +73,7 @@ def data_section(cfg: Config, evaluated: Dataset, names: list[str]) -> Section:
 
 
 def _contents(dataset: Dataset) -> Contents:
-    infos = [part.get_data_info(n) for part in unwrapped(dataset) for n in range(len(part))]
+    infos = list(infos_of(dataset))
     if not any("instances" in info for info in infos):
         labels = [label for info in infos if (label := label_of(info)) is not None]
         maps = sum(bool(info.get("seg_map_path")) for info in infos)

@@ -7,7 +7,8 @@ from PIL import Image
 
 from mmresneskt.data.classes import set_classes
 from mmresneskt.runtime.config.load import load_config
-from mmresneskt.runtime.images import SUFFIXES, find_images
+from mmresneskt.runtime.decoding import ENDINGS
+from mmresneskt.runtime.images import find_images
 from mmresneskt.runtime.preflight import dataset_problems
 from tests.support.helpers import ROOT
 
@@ -36,7 +37,7 @@ def problems(root, *parts):
 
 
 def test_every_ending_that_predict_takes_is_trained_on(root):
-    for suffix in SUFFIXES:
+    for suffix in ENDINGS:
         save(root / "train/b" / f"1{suffix}")
         save(root / "train/b" / f"2{suffix.upper()}")
     assert not problems(root, "train", "val", "test")

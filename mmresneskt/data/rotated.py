@@ -1,10 +1,10 @@
-"""The generated parcels with turned boxes, as a dataset that makes its own files."""
+"""The generated parcels with turned boxes for MMRotate, a module for ``custom_imports``."""
 
 from __future__ import annotations
 
 from mmrotate.registry import DATASETS
 
-from ..detection import ParcelsDataset
+from .detection import ParcelsDataset
 
 
 @DATASETS.register_module(force=True)

@@ -1,13 +1,13 @@
-"""The generated parcels with the ends of each, as a dataset that makes its own files."""
+"""The generated parcels with the ends of each for MMPose, a module for ``custom_imports``."""
 
 from __future__ import annotations
 
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.registry import DATASETS
 
-from ..parcels import ENDS
-from ..parcels.dataset import MakesParcels
-from ..parcels.files import IMAGES, KEYPOINTS
+from .parcels import ENDS
+from .parcels.dataset import MakesParcels
+from .parcels.files import IMAGES, KEYPOINTS
 
 _MIRRORED = {"left": "right", "right": "left"}
 

@@ -1,4 +1,4 @@
-"""The generated parcels with a kind for every pixel, as a dataset that makes its own files."""
+"""The generated parcels with a kind per pixel for MMSegmentation; for ``custom_imports``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import colorsys
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from ..parcels import KINDS
-from ..parcels.dataset import MakesParcels
-from ..parcels.files import IMAGES, MAPS
+from .parcels import KINDS
+from .parcels.dataset import MakesParcels
+from .parcels.files import IMAGES, MAPS
 
 
 def _palette() -> list[list[int]]:
