@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import platform
 import re
@@ -13,7 +14,6 @@ from typing import NamedTuple, TextIO
 
 from .errors import UserError
 from .fault_tolerance.newest_valid import named, numbered
-from .files import fcntl
 from .launcher import is_main_process
 from .trained import read_checkpoint
 
@@ -45,7 +45,7 @@ def claimed(folder: str | Path) -> Iterator[None]:
     Raises:
         UserError: another training has it, or it cannot be written.
     """
-    if not is_main_process() or fcntl is None:
+    if not is_main_process():
         yield
         return
     try:
@@ -91,7 +91,6 @@ def checkpoint_of(folder: Path, given: str | None = None) -> Checkpoint:
 
 
 def _lock(stream: TextIO, folder: str | Path) -> None:
-    assert fcntl is not None
     try:
         fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
