@@ -143,25 +143,29 @@ def _report(
         "",
         f"{works} of {len(outcomes)} configs ({works / max(len(outcomes), 1):.1%}) are built, take "
         f"three training steps and predict after the swap, on synthetic images ({_HOW[library]}). "
-        f"Of the {len(failed)} others a swap makes no sense for {refused} (UserError, with the "
-        "reason). Instead of the public weights a file of the same shape is loaded.",
+        "Instead of the public weights a file of the same shape is loaded.",
         "",
         f"Made by `mmresneskt sweep`, {as_text(where)}.",
-        "",
-        "## Those that do not",
-        "",
-        format_table(
-            ("config", "why", "without the swap"),
-            [[n, w, "the same" if as_it_is[n] == w else as_it_is[n]] for n, w in failed.items()],
-            markdown=True,
-        ),
-        "",
-        f"Not counted, since {LIBRARIES[library]} itself cannot read them:",
-        "",
-        *(f"- {name}: {' '.join(why.split())}" for name, why in unreadable.items()),
         "",
         "## Those that do, by folder",
         "",
         ", ".join(f"{folder} {count}" for folder, count in folders.items()),
     ]
+    if failed:
+        rows = [[n, w, "the same" if as_it_is[n] == w else as_it_is[n]] for n, w in failed.items()]
+        lines += [
+            "",
+            "## Those that do not",
+            "",
+            f"A swap makes no sense for {refused} of the {len(failed)}: a UserError says why.",
+            "",
+            format_table(("config", "why", "without the swap"), rows, markdown=True),
+        ]
+    if unreadable:
+        lines += [
+            "",
+            f"## Not counted, since {LIBRARIES[library]} itself cannot read them",
+            "",
+            *(f"- {name}: {' '.join(why.split())}" for name, why in unreadable.items()),
+        ]
     return "\n".join(lines) + "\n"
