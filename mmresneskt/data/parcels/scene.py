@@ -83,7 +83,7 @@ def _belt(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     ribs = np.sin((np.arange(width) + rng.uniform(0, period)) * 2 * np.pi / period)
     belt += (ribs * rng.uniform(2, 14))[None, :, None]
     coarse = rng.normal(0, rng.uniform(4, 14), (max(height // 6, 2), max(width // 6, 2), 1))
-    belt += cv2.resize(coarse.astype(np.float32), (width, height))[..., None]
+    belt = belt + cv2.resize(coarse.astype(np.float32), (width, height))[..., None]
     image = np.clip(belt, 0, 255).astype(np.uint8)
     rail = int(height * rng.uniform(0.02, 0.09))
     for top in (0, height - rail):
@@ -122,7 +122,8 @@ def _place(
         np.count_nonzero(owner[max(y - half, 0) : y + half, max(x - half, 0) : x + half])
         for x, y in places.astype(int)
     ]
-    matrix[:, 2] += places[np.argmin(taken)] - matrix @ (_CANVAS / 2, _CANVAS / 2, 1)
+    shift = places[np.argmin(taken)] - matrix @ (_CANVAS / 2, _CANVAS / 2, 1)
+    matrix[:, 2] = matrix[:, 2] + shift
     flags = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
     package = cv2.warpAffine(textured, matrix, (width, height), flags=flags)
     alpha = cv2.warpAffine(canvas.mask, matrix, (width, height), flags=flags)
