@@ -7,27 +7,21 @@ import re
 import numpy as np
 import pytest
 
+from tests.support.embedded import train_and_test
 from tests.support.helpers import run_tool, skip_without
 
 skip_without("mmpose", "xtcocotools.mask")
 FEW = [f"{part}_dataloader.dataset.num_images=12" for part in ("train", "val", "test")]
 FEW += ["max_epochs=1", "train_cfg.val_interval=1"]
-FEW += ["train_dataloader.num_workers=0", "val_dataloader.num_workers=0"]
-FEW += ["train_dataloader.persistent_workers=False", "val_dataloader.persistent_workers=False"]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pose")
-    config = "mmresneskt::simcc_resneskt_parcels.py"
-    done = run_tool("train", config, "--work-dir", "wd", "--cfg-options", *FEW, cwd=folder)
-    assert done.returncode == 0, done.stderr
+    done, output = train_and_test(folder, "simcc_resneskt_parcels.py", FEW)
     why = "TopdownPoseEstimator gives neither boxes of classes, nor a class of an image"
     assert f"no report: {why}" in done.stderr
-    options = ["--show-dir", "shown", "--out", "found.pkl"]
-    done = run_tool("test", "wd", *options, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout + done.stderr
+    return folder, output
 
 
 def test_the_measure_is_the_share_of_points_that_are_near(trained):

@@ -9,29 +9,23 @@ import numpy as np
 import pytest
 import shapely
 
+from tests.support.embedded import train_and_test
 from tests.support.helpers import run_tool, skip_without
 
 skip_without("mmrotate")
 FEW = ["train_dataloader.dataset.num_images=60", "max_epochs=2"]
 FEW += ["train_cfg.val_interval=3"]  # an evaluation starts four processes
 FEW += [f"{part}_dataloader.dataset.num_images=12" for part in ("val", "test")]
-FEW += ["train_dataloader.num_workers=0", "val_dataloader.num_workers=0"]
-FEW += ["train_dataloader.persistent_workers=False", "val_dataloader.persistent_workers=False"]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rotated")
-    config = "mmresneskt::rotated_fcos_resneskt_parcels.py"
-    done = run_tool("train", config, "--work-dir", "wd", "--cfg-options", *FEW, cwd=folder)
-    assert done.returncode == 0, done.stderr
+    done, output = train_and_test(folder, "rotated_fcos_resneskt_parcels.py", FEW)
     assert "no report: FCOS gives turned boxes" in done.stderr
     losses = [float(value) for value in re.findall(r" loss: ([\d.]+)", done.stdout)]
     assert losses[-1] < losses[0]
-    options = ["--show-dir", "shown", "--out", "found.pkl"]
-    done = run_tool("test", "wd", *options, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout + done.stderr
+    return folder, output
 
 
 def polygon(box):

@@ -8,24 +8,19 @@ import numpy as np
 import pytest
 
 from mmresneskt.data.parcels import KINDS
+from tests.support.embedded import train_and_test
 from tests.support.helpers import run_tool
 
 pytest.importorskip("mmseg")
 FEW = [f"{part}_dataloader.dataset.num_images=6" for part in ("train", "val", "test")]
-FEW += ["max_epochs=1", "train_dataloader.num_workers=0", "val_dataloader.num_workers=0"]
-FEW += ["train_dataloader.persistent_workers=False", "val_dataloader.persistent_workers=False"]
+FEW += ["max_epochs=1"]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("segmentation")
-    config = "mmresneskt::upernet_resneskt_parcels.py"
-    done = run_tool("train", config, "--work-dir", "wd", "--cfg-options", *FEW, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    options = ["--show-dir", "shown", "--out", "found.pkl"]
-    done = run_tool("test", "wd", *options, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout + done.stderr
+    _, output = train_and_test(folder, "upernet_resneskt_parcels.py", FEW)
+    return folder, output
 
 
 def test_the_measure_is_the_mean_over_kinds_of_intersection_over_union(trained):
