@@ -16,7 +16,7 @@ from mmresneskt.runtime.fault_tolerance import resume
 from mmresneskt.runtime.fault_tolerance.resume import set_resume
 from mmresneskt.runtime.launcher import LAUNCH
 from mmresneskt.runtime.pictures.curves import read_scalars
-from tests.support.helpers import ROOT, run_tool
+from tests.support.helpers import ROOT, not_on_torch_2_1, run_tool
 from tests.support.processes import (
     CLASSIFIER,
     DETECTOR,
@@ -130,12 +130,15 @@ def test_a_killed_process_is_started_again_and_the_run_ends_where_it_should(tmp_
     [
         ["optim_wrapper.accumulative_counts=2"],
         ["model.backbone.with_cp=True", "model.backbone.frozen_stages=1"],
-        [
-            "runner_type=FlexibleRunner",
-            "strategy.type=FSDPStrategy",
-            "strategy.model_wrapper.type=MMFullyShardedDataParallel",
-            "strategy.model_wrapper.device_id=cpu",
-        ],
+        pytest.param(
+            [
+                "runner_type=FlexibleRunner",
+                "strategy.type=FSDPStrategy",
+                "strategy.model_wrapper.type=MMFullyShardedDataParallel",
+                "strategy.model_wrapper.device_id=cpu",
+            ],
+            marks=not_on_torch_2_1("has FSDP on a GPU only"),
+        ),
     ],
     ids=["accumulation", "checkpointing and frozen stages", "FSDP"],
 )

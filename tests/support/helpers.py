@@ -19,6 +19,24 @@ DATA = ROOT.parent / "shared" / "data"
 REDUCED = [*([torch.float16] if torch.__version__ >= "2.4" else []), torch.bfloat16]
 
 
+def not_on_torch_2_1(reason: str) -> pytest.MarkDecorator:
+    """Skip on the oldest torch what it cannot do itself."""
+    return pytest.mark.skipif(torch.__version__ < "2.2", reason=f"torch 2.1 {reason}")
+
+
+NOT_DENSE = [
+    pytest.param(
+        torch.nested.nested_tensor([torch.ones(3), torch.ones(2)]),
+        id="nested",
+        marks=not_on_torch_2_1("does not save nested tensors"),
+    ),
+    pytest.param(torch.empty(3, device="meta"), id="meta"),
+    pytest.param(torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8), id="quantised"),
+    pytest.param(torch.ones(3).to_sparse(), id="sparse"),
+]
+"""Tensors that are no plain dense ones."""
+
+
 def randomize(model: nn.Module, seed: int = 0) -> nn.Module:
     """Give every parameter and statistic a value that matters, zeros included."""
     generator = torch.Generator().manual_seed(seed)
