@@ -1,5 +1,5 @@
 # Any folder in Pascal VOC's layout, trained from scratch on two CPU cores:
-#   python tools/train.py configs/faster_rcnn_resneskt50_voc.py --cfg-options data_root=FOLDER
+#   mmresneskt train mmresneskt::faster_rcnn_resneskt50_voc.py --cfg-options data_root=FOLDER
 # The classes are read from the annotations unless `classes="['cat','dog']"` is given.
 _base_ = "_base_/small_detector.py"
 

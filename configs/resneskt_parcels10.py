@@ -1,5 +1,5 @@
 # The embedded default for classification: generated packages, ten kinds, no data to fetch.
-#   python tools/train.py configs/resneskt_parcels10.py
+#   mmresneskt train mmresneskt::resneskt_parcels10.py
 _base_ = ["mmpretrain::_base_/models/resnet50.py", "_base_/folder.py"]
 
 # Fourteen layers, one block a stage, learn these in seconds per epoch on two CPU cores.

@@ -17,7 +17,7 @@ from .arguments import positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("configs", nargs="*", metavar="CONFIG", help="of either library")
+    parser.add_argument("configs", nargs="*", metavar="CONFIG", help="a file, or LIBRARY::NAME.py")
     parser.add_argument("--table", action="store_true", help="Tables 1 and 2 beside the paper's")
     parser.add_argument(
         "--shape",

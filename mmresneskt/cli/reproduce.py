@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
         help="Tables 1 and 2: config of everything but the model, the paper's (imagenet10, the "
-        "default), folder, folder_gpu, or a file; Table 3: coco (the default), voc, "
-        "voc_gpu or parcels. Each has a results file of its own",
+        "default), imagenet10_author, folder, folder_gpu, or a file; Table 3: coco (the "
+        "default), voc, voc_gpu or parcels. Each has a results file of its own",
     )
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision, on a GPU")
     parser.add_argument(

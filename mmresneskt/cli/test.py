@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint, with MMDetection's arguments but TTA's and windows'."""
+"""Evaluate a checkpoint, with MMDetection's arguments but for --tta, --show and --wait-time."""
 
 from __future__ import annotations
 
