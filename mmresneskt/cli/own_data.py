@@ -72,7 +72,7 @@ def _prepare(args: argparse.Namespace) -> Path:
         parts.insert(1, Path(args.detector.rpartition("::")[2]).stem)
     args.work_dir = args.work_dir or str(Path("work_dirs", "_".join(parts)))
     work = Path(args.work_dir).resolve()
-    if work.is_relative_to(found.root):
+    if work.is_relative_to(given if given.is_dir() else found.root.resolve()):
         raise UserError(f"the work folder {work} lies in the data: set another with --work-dir")
     with claimed(work):
         splits, files = write_splits(found, work / "data")

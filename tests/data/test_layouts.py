@@ -15,6 +15,13 @@ from tests.support import layouts
 from tests.support.layouts import Example, save, write
 
 NAMES = ["cat", "ant eater", "Ziège"]
+# a folder without a box is none of YOLO's
+BESIDE = (
+    layouts.yolo_labelimg,
+    layouts.yolo_darknet,
+    layouts.yolo_cvat,
+    layouts.yolo_otherwise,
+)
 
 
 @st.composite
@@ -73,7 +80,7 @@ def test_boxes_classes_and_splits_are_those_of_the_source(layout, data):
     if layout in (layouts.coco_roboflow, layouts.coco_cvat):  # each split has a file of its own
         objects = {e.split for e in examples if e.boxes}
         assume(objects == {e.split for e in examples})
-    if layout is layouts.yolo_labelimg:
+    if layout in BESIDE:
         assume({e.split for e in examples if e.boxes} == {e.split for e in examples})
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "data set")
@@ -126,8 +133,15 @@ def test_voc_difficult_is_a_crowd_and_files_of_other_encodings_and_endings(tmp_p
     text = '<?xml version="1.0" encoding="gb2312"?>' + text.replace("cult>0", "cult>1")
     (tmp_path / "a.xml").write_bytes(text.encode("gb2312"))
     save(tmp_path / "images" / "A.JPEG", (40, 30))
-    box = find_data(tmp_path).splits[""][0].boxes[0]
+    with pytest.raises(
+        UserError, match="no object to train on.*1 objects marked as crowds or diff"
+    ):
+        find_data(tmp_path)
+    layouts.voc_beside(tmp_path, [ONE[0]._replace(stem="b")], NAMES)
+    found = find_data(tmp_path)
+    box = found.splits[""][0].boxes[0]
     assert (box.name, box.crowd) == ("猫", True)
+    assert found.classes == ["cat"]
 
 
 def test_coco_crowds_and_outlines_stay_and_ignored_go(tmp_path):
@@ -150,13 +164,38 @@ def test_coco_crowds_and_outlines_stay_and_ignored_go(tmp_path):
     ("mark", "crowd"), [(True, True), (False, False), ("0", False), ("1", True), (1.0, True)]
 )
 def test_coco_crowds_written_otherwise_are_read_and_counted(tmp_path, mark, crowd):
-    content = layouts.document(ONE, NAMES)
+    content = layouts.document([ONE[0]._replace(boxes=ONE[0].boxes * 2)], NAMES)
     content["annotations"][0]["iscrowd"] = mark
     write(tmp_path / "x.json", content)
     save(tmp_path / "a.png", (40, 30))
     found = find_data(tmp_path)
     assert found.splits[""][0].boxes[0].crowd is crowd
     assert "1 annotations whose iscrowd" in notes(found)
+
+
+def test_coco_crowds_alone_are_objects(tmp_path):
+    content = layouts.document(ONE, NAMES)
+    content["annotations"][0].update(iscrowd=1, segmentation=dict(counts=[0, 1200], size=[30, 40]))
+    write(tmp_path / "x.json", content)
+    save(tmp_path / "a.png", (40, 30))
+    found = find_data(tmp_path)
+    assert not found.splits[""][0].boxes[0].crowd
+    assert "1 files of crowds alone" in notes(found)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/data/upload/1/0a1b2c3d-b%20a.png",
+        "/data/local-files/?d=pictures%2Fb%20a.png",
+        "https://host/b%20a.png?X-Amz-Date=1",
+        "C:\\Users\\me\\upload\\0a1b2c3d-b a.jpg",
+    ],
+)
+def test_coco_names_of_uploads_and_urls(tmp_path, name):
+    write(tmp_path / "result.json", layouts.document(ONE, NAMES, lambda e: name))
+    save(tmp_path / "images/b a.png", (40, 30))
+    assert len(find_data(tmp_path).splits[""]) == 1
 
 
 @pytest.mark.parametrize("mark", [2, 0.5, "yes", "", [], -1])
@@ -184,6 +223,47 @@ def test_yolo_polygons_become_the_box_around_them(tmp_path):
     write(tmp_path / "a.txt", "0 0.25 0.5 0.5 0.5 0.5 1.0")
     box = find_data(tmp_path).splits[""][0].boxes[0]
     assert box[:5] == ("cat", 10, 15, 10, 15)
+
+
+def test_yolo_keypoints_follow_the_box(tmp_path):
+    layouts.yolo(tmp_path, [ONE[0]._replace(split="train")], NAMES)
+    described = (tmp_path / "data.yaml").read_text()
+    write(tmp_path / "data.yaml", f"{described}kpt_shape: [1, 2]\n")
+    write(tmp_path / "labels/train/a.txt", "0 0.5 0.5 0.5 0.5 0.9 0.9")
+    assert find_data(tmp_path).splits["train"][0].boxes[0][1:5] == (10, 7.5, 20, 15)
+
+
+@pytest.mark.parametrize("place", ["/content/pets/train/images", "C:\\pets\\train\\images"])
+def test_yolo_paths_of_another_machine(tmp_path, place):
+    layouts.yolo_roboflow(tmp_path, [ONE[0]._replace(split="train")], NAMES)
+    write(tmp_path / "data.yaml", f"train: {place}\nval: ../valid/images\nnames: {NAMES}\n")
+    found = find_data(tmp_path)
+    assert contents(found) == {("train", "a.png", (40, 30)): ONE[0].boxes}
+    assert "1 entries of data.yaml that are not there" in notes(found)
+
+
+def test_yolo_labels_of_images_behind_a_link(tmp_path):
+    layouts.yolo(tmp_path / "data", [ONE[0]._replace(split="train")], NAMES)
+    (tmp_path / "data/images/train").rename(tmp_path / "elsewhere")
+    (tmp_path / "data/images/train").symlink_to(tmp_path / "elsewhere")
+    found = find_data(tmp_path / "data")
+    assert contents(found) == {("train", "a.png", (40, 30)): ONE[0].boxes}
+    assert "images" not in notes(found)
+
+
+@pytest.mark.parametrize("name", ["test 1", "train_1"])
+def test_the_name_of_an_image_or_of_the_data_is_no_split(tmp_path, name):
+    layouts.voc_beside(tmp_path / "my test project", [ONE[0]._replace(stem=name)], NAMES)
+    assert set(find_data(tmp_path).splits) == {""}
+
+
+def test_folders_of_classes_are_below_the_splits_wherever_these_are(tmp_path):
+    for place in ("pets/train/cat", "pets/train/dog", "pets/pets/test/cat"):
+        save(tmp_path / place / "1.png", (40, 30))
+    save(tmp_path / "preview.png", (40, 30))
+    found = find_data(tmp_path)
+    assert found.classes == ["cat", "dog"]
+    assert {split: len(its) for split, its in found.splits.items()} == {"train": 2, "test": 1}
 
 
 def test_sizes_are_those_of_the_upright_image(tmp_path):
@@ -219,102 +299,23 @@ def test_what_is_left_out_is_counted(tmp_path):
     assert "1 images that cannot be read" in notes(find_data(tmp_path))
 
 
+def test_what_nothing_names_is_counted(tmp_path):
+    layouts.yolo(tmp_path, [ONE[0]._replace(split="train")], NAMES)
+    save(tmp_path / "images/extra/b.png", (40, 30))
+    write(tmp_path / "labels/train/b.txt", "0 0.5 0.5 0.1 0.1")
+    write(tmp_path / "train.txt", "./images/train/a.png\r\n./images/train/c.png\r\n")
+    write(tmp_path / "data.yaml", f"train: train.txt\nnames: {NAMES}\n")
+    write(tmp_path / "broken.yaml", 'path: "C:\\Users"')
+    (tmp_path / "README.txt").write_bytes(b"\xe8")
+    told = notes(find_data(tmp_path))
+    assert "1 YAML files that cannot be read" in told
+    assert "1 images that are not there" in told
+    assert "1 files of boxes of no image in use" in told
+    assert "1 images that no annotation or list names" in told
+
+
 def test_hidden_files_and_loops_of_links_are_not_entered(tmp_path):
     layouts.class_folders(tmp_path, [*ONE, ONE[0]._replace(boxes=[("dog", 0, 0, 5, 5)])], NAMES)
     save(tmp_path / "cat/.ipynb_checkpoints/a-checkpoint.png", (40, 30))
     (tmp_path / "cat/again").symlink_to(tmp_path)
     assert len(find_data(tmp_path).splits[""]) == 2
-
-
-def broken_json(root):
-    write(root / "x.json", '{"images": [')
-    return root / "x.json"
-
-
-def no_coco(root):
-    write(root / "x.json", {"a": 1})
-    return root / "x.json"
-
-
-def bad_box(root):
-    content = layouts.document(ONE, NAMES)
-    content["annotations"][0]["bbox"] = [1, 2, "x", 4]
-    write(root / "x.json", content)
-    save(root / "a.png", (40, 30))
-    return root
-
-
-def no_image_id(root):
-    content = layouts.document(ONE, NAMES)
-    del content["annotations"][0]["image_id"]
-    write(root / "x.json", content)
-    return root
-
-
-def no_images(root):
-    write(root / "x.json", layouts.document(ONE, NAMES))
-    return root
-
-
-def normalised(root):
-    layouts.voc_beside(root, [ONE[0]._replace(boxes=[("cat", -0.9, -0.9, 0.3, 0.3)])], NAMES)
-    return root
-
-
-def invalid_xml(root):
-    write(root / "a.xml", "<annotation>")
-    return root
-
-
-def unknown_class(root):
-    layouts.yolo_labelimg(root, ONE, NAMES)
-    write(root / "a.txt", "7 0.5 0.5 0.1 0.1")
-    return root
-
-
-def pixels_for_shares(root):
-    layouts.yolo_labelimg(root, ONE, NAMES)
-    write(root / "a.txt", "0 20 15 10 10")
-    return root
-
-
-def missing_folder(root):
-    write(root / "data.yaml", "train: images/nowhere\nnames: [cat]\n")
-    return root
-
-
-def class_without_training_image(root):
-    for path in ("train/a/1.png", "train/b/1.png", "test/c/1.png"):
-        save(root / path, (40, 30))
-    return root
-
-
-def nothing(root):
-    save(root / "one/1.png", (40, 30))
-    write(root / "notes.csv", "a,b")
-    return root
-
-
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
-        (broken_json, "x.json cannot be read as JSON"),
-        (no_coco, "x.json is no COCO file"),
-        (bad_box, r"x.json: annotations\[0\] .*'x', not a number"),
-        (no_image_id, r"x.json: annotations\[0\] has no 'image_id'"),
-        (no_images, "none of its 1 images is below .*a.png"),
-        (normalised, "Pixels are expected"),
-        (invalid_xml, "a.xml is not valid XML"),
-        (unknown_class, "a.txt, line 1: its class 7 is not one of the 3 names"),
-        (pixels_for_shares, "a.txt, line 1: its values are shares"),
-        (missing_folder, "train: images/nowhere is not there"),
-        (class_without_training_image, "c of test has no image in train"),
-        (nothing, "Looked for COCO: .*Seen: files 1 .*folders "),
-        (lambda root: root / "nowhere", "does not exist"),
-        (lambda root: Path(__file__), "is no folder, no .json"),
-    ],
-)
-def test_mistakes_are_named_in_one_line(tmp_path, make, said):
-    with pytest.raises(UserError, match=said) as caught:
-        find_data(make(tmp_path))
-    assert "\n" not in str(caught.value)

@@ -262,6 +262,18 @@ def test_classes_take_no_detector(tmp_path):
         classifier_config(found, splits, files, Wishes(SCRATCH, detector="mmdet::x.py"))
 
 
+def test_a_class_of_crowds_alone_is_not_written(tmp_path):
+    its = examples(8)
+    its[0] = its[0]._replace(boxes=[*its[0].boxes, ("ant", 8, 8, 30, 30)])
+    content = layouts.document(its, [*NAMES, "ant"])
+    content["annotations"][1]["iscrowd"] = 1
+    layouts.write(tmp_path / "data/x.json", content)
+    for e in its:
+        save(tmp_path / "data" / e.name, e.size)
+    _, files = write_splits(find_data(tmp_path / "data"), tmp_path / "work")
+    assert [c["name"] for c in json.loads(files["train"].read_text())["categories"]] == NAMES
+
+
 def test_files_of_a_split_are_whole_coco_files(tmp_path):
     layouts.coco_cvat(tmp_path / "data", examples(8), NAMES)
     _, files = write_splits(find_data(tmp_path / "data"), tmp_path / "work")

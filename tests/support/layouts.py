@@ -105,6 +105,16 @@ def voc_otherwise(root, examples, names):
         save(root / "pictures" / e.split / e.name, e.size)
 
 
+def voc_cvat(root, examples, names):
+    """Images in a folder whose name has a blank: lists quote it."""
+    for split, its in by_split(examples).items():
+        listed = "".join(f'"cam 1/{e.stem}"\n' for e in its)
+        write(root / f"ImageSets/Main/{split or 'default'}.txt", listed)
+        for e in its:
+            write(root / f"Annotations/cam 1/{e.stem}.xml", xml(e, f"cam 1/{e.name}"))
+            save(root / "JPEGImages/cam 1" / e.name, e.size)
+
+
 def lines(e, names):
     width, height = e.size
     return "".join(
@@ -143,6 +153,29 @@ def yolo_labelimg(root, examples, names):
         write(root / e.split / f"{e.stem}.txt", lines(e, names))
 
 
+def yolo_darknet(root, examples, names):
+    """Roboflow's: the names in every split."""
+    for e in examples:
+        write(root / e.split / "_darknet.labels", "\n".join(names))
+        save(root / e.split / e.name, e.size)
+        write(root / e.split / f"{e.stem}.txt", lines(e, names))
+
+
+def yolo_cvat(root, examples, names):
+    write(root / "obj.names", "\n".join(names))
+    for e in examples:
+        folder = root / {"": "obj", "val": "obj_valid_data"}.get(e.split, f"obj_{e.split}_data")
+        save(folder / e.name, e.size)
+        write(folder / f"{e.stem}.txt", lines(e, names))
+
+
+def yolo_otherwise(root, examples, names):
+    write(root / "classes.txt", "\n".join(names))
+    for e in examples:
+        save(root / "pictures" / e.split / e.name, e.size)
+        write(root / "Labels" / e.split / f"{e.stem}.txt", lines(e, names))
+
+
 def class_folders(root, examples, names):
     """The class of an image is that of its first box."""
     for e in examples:
@@ -156,7 +189,11 @@ LAYOUTS = [
     voc,
     voc_beside,
     voc_otherwise,
+    voc_cvat,
     yolo,
     yolo_roboflow,
     yolo_labelimg,
+    yolo_darknet,
+    yolo_cvat,
+    yolo_otherwise,
 ]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmresneskt.runtime.errors import UserError
 
-from . import class_folders, coco, voc, yolo
+from . import class_folders, coco, unread, voc, yolo
 from .found import Found
 from .tree import Tree
 
@@ -39,12 +39,18 @@ def find_data(given: str | Path) -> Found:
         tree = Tree(path.parent, path)
     else:
         raise UserError(
-            f"--data {given} is no folder, no .json of COCO's format and no .yaml of YOLO's"
+            f"--data {given} is no folder, no .json of COCO's format and no .yaml of YOLO's. "
+            f"Unpack an archive first"
         )
     for layout in _LAYOUTS:
-        found = layout.read(tree)
+        # folders of another tool's are no classes
+        other = unread.known(tree) if layout is class_folders else ""
+        found = None if other else layout.read(tree)
         if found:
             return found.finished()
+    other = other or unread.probable(tree)
+    if other:
+        raise UserError(f"--data {given}: {other}")
     looked = "; ".join(f"{layout.NAME}: {layout.SIGN}" for layout in _LAYOUTS)
     raise UserError(
         f"--data {given}: no data set is recognised. Looked for {looked}. Seen: {_seen(tree)}"

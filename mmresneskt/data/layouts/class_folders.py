@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 from mmresneskt.runtime.errors import UserError
 
 from .found import Found
-from .tree import SPLIT_NAMES, Tree
+from .tree import Tree, split_named
 
 NAME = "folders of classes"
-SIGN = "two folders of images or more, named after their classes, or such in train/ and test/"
+SIGN = (
+    "two folders of images or more, named after their classes (not images and masks), or such in "
+    "train/ and test/"
+)
+_NO_CLASS = re.compile(r"(?i)(jpeg)?images?|imgs?")
 
 
 def read(tree: Tree) -> Found | None:
@@ -22,22 +25,20 @@ def read(tree: Tree) -> Found | None:
         UserError: a class of another split has no image in that of training.
     """
     found = Found(NAME, tree, classifies=True)
-    # an archive may unpack into a folder of its own
     parents = [image.parent for image in tree.images]
-    start = Path(os.path.commonpath(parents) if parents else "")
-    if _split(start.name):  # the only one
-        start = start.parent
+    start = os.path.commonpath(parents) if parents else ""
     classes = set()
     for image in tree.images:
-        folders = list(image.parent.relative_to(start).parts)
-        split = _split(folders[0]) if folders else ""
-        folders = folders[bool(split) :]
+        folders = tree.relative(image.parent).parts
+        at = next((i for i, folder in enumerate(folders) if split_named(folder)), None)
+        split = "" if at is None else split_named(folders[at])
+        folders = image.parent.relative_to(start).parts if at is None else folders[at + 1 :]
         if not folders:
             found.leave_out("images in no folder of a class, left out", image)
             continue
         classes.add(folders[0])
         found.add(split, image, label=folders[0])
-    if tree.only or len(classes) < 2:
+    if tree.only or len(classes) < 2 or any(map(_NO_CLASS.fullmatch, classes)):
         return None
     found.classes = sorted(classes)
     for split, pictures in found.splits.items():
@@ -48,7 +49,3 @@ def read(tree: Tree) -> Found | None:
                 f"needs some"
             )
     return found
-
-
-def _split(folder: str) -> str:
-    return SPLIT_NAMES.get(re.sub(r"[\W\d_]", "", folder.lower()), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 from mmresneskt.runtime.errors import UserError
 
@@ -71,7 +72,7 @@ def _add(found: Found, file: Path, document: dict, split: str) -> dict[tuple, st
         names = {entry["id"]: _name(entry["name"]) for entry in document["categories"]}
         for name in (name for name, count in Counter(names.values()).items() if count > 1):
             found.leave_out("names that several categories have, taken for one class", name)
-        boxes = defaultdict(list)
+        boxes: dict[Any, list[Box]] = defaultdict(list)
         for index, entry in enumerate(document["annotations"]):
             where = f"annotations[{index}]"
             if entry.get("ignore"):
@@ -83,6 +84,9 @@ def _add(found: Found, file: Path, document: dict, split: str) -> dict[tuple, st
                     found.leave_out(kind, f"{file}, {where}")
             else:
                 found.leave_out("annotations without a bbox, left out", f"{file}, {where}")
+        if boxes and all(b.crowd for its in boxes.values() for b in its):  # CVAT's painted masks
+            found.leave_out("files of crowds alone (iscrowd 1), taken for objects", file)
+            boxes = {key: [b._replace(crowd=False) for b in its] for key, its in boxes.items()}
         listed = 0
         for index, entry in enumerate(document["images"]):
             where = f"images[{index}]"

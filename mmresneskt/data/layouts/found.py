@@ -23,7 +23,7 @@ class Box(NamedTuple):
     width: float
     height: float
     crowd: bool = False
-    """Neither trained on nor asked for: COCO's ``iscrowd``, Pascal VOC's ``difficult``."""
+    """Neither trained on nor counted: COCO's ``iscrowd``, Pascal VOC's ``difficult``."""
     outline: Any = None
     """COCO's ``segmentation``."""
 
@@ -37,8 +37,8 @@ class Picture(NamedTuple):
     """The class of the whole image, where there are no boxes."""
 
     def names(self) -> list[str]:
-        """The class of each object, or of the image."""
-        return [self.label] if self.label else [box.name for box in self.boxes]
+        """The class of each object that is no crowd, or of the image."""
+        return [self.label] if self.label else [b.name for b in self.boxes if not b.crowd]
 
 
 class Found:
@@ -87,6 +87,7 @@ class Found:
             kind = "images listed twice, of which the first listing is taken"
             self.leave_out(kind if same else "images in two splits, left out of the later", image)
             return
+        self._split_of[image] = split
         size = size or size_of(image)
         if size is None or "\n" in str(image) or "\r" in str(image):
             self.leave_out("images that cannot be read, left out", image)
@@ -95,7 +96,6 @@ class Found:
             where = f"{image}, {size[0]}x{size[1]} and not {said[0]}x{said[1]}"
             self.leave_out("images of another size than their annotation says", where)
         kept = [box for box in boxes if self._usable(box, size, image)]
-        self._split_of[image] = split
         self.splits.setdefault(split, []).append(Picture(image, size, kept, label))
 
     def _usable(self, box: Box, size: tuple[int, int], image: Path) -> bool:
@@ -105,16 +105,22 @@ class Found:
             kind = "boxes without area, left out"
         elif not (-box.width < box.left < size[0] and -box.height < box.top < size[1]):
             kind = "boxes outside their image, left out"
+        usable = kind is None
+        if usable and box.crowd:
+            kind = "objects marked as crowds or difficult, neither trained on nor counted"
         if kind:
             self.leave_out(kind, f"{box.name} in {image}")
-        return kind is None
+        return usable
 
     def finished(self) -> Found:
-        """The same without the classes that nothing has.
+        """The same without the classes that nothing has, images without annotations counted.
 
         Raises:
             UserError: no image or no object is left.
         """
+        for image in () if self.classifies or self.tree.only else self.tree.images:
+            if image not in self._split_of:
+                self.leave_out("images that no annotation or list names, left out", image)
         pictures = [picture for split in self.splits.values() for picture in split]
         counts = Counter(name for picture in pictures for name in picture.names())
         reasons = "; ".join(str(f) for f in self.problems.findings("", self.root))

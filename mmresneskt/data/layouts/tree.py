@@ -6,6 +6,7 @@ import os
 import re
 from collections import defaultdict
 from pathlib import Path, PurePath, PurePosixPath
+from urllib.parse import unquote
 
 from PIL import Image
 
@@ -19,6 +20,8 @@ SPLIT_NAMES = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 _EXIF_ORIENTATION = 0x0112
+_UPLOADED = re.compile(r"(?<![^/\\])[0-9a-f]{8}-(?=[^/\\]+$)")
+"""What Label Studio puts before the name of a file."""
 
 
 def split_of(path: PurePath) -> str:
@@ -30,15 +33,20 @@ def split_of(path: PurePath) -> str:
     return ""
 
 
+def split_named(folder: str) -> str:
+    """The split that a folder is named after, with figures or none: train2017."""
+    return SPLIT_NAMES.get(re.sub(r"[\W\d_]", "", folder.lower()), "")
+
+
 class Tree:
     """The files below a folder, hidden ones left out; nothing in it is changed.
 
     Args:
-        root: the folder.
+        root: the folder; the one that an archive unpacked into is passed over.
         only: the one file of annotations to be read.
 
     Attributes:
-        files: sorted, below the resolved ``root``.
+        files: sorted, below ``root``.
         images: those that end as images do.
 
     Raises:
@@ -46,8 +54,15 @@ class Tree:
     """
 
     def __init__(self, root: Path, only: Path | None = None) -> None:
-        self.root, self.only = root.resolve(), only and only.resolve()
+        # links stay: labels/ is looked for beside the images/ that the user sees
+        self.root, self.only = Path(os.path.abspath(root)), only and Path(os.path.abspath(only))
         self.files = sorted(self._walk())
+        if self.files and not only:
+            common = Path(os.path.commonpath([file.parent for file in self.files]))
+            for folder in common.relative_to(self.root).parts:
+                if split_named(folder):
+                    break
+                self.root /= folder
         self.images = [file for file in self.files if file.suffix.lower() in ENDINGS]
         self._by_name = defaultdict(list)
         self._by_stem = defaultdict(list)
@@ -83,7 +98,7 @@ class Tree:
 
         It is there, by the path from that file or from the root; or the one that lies elsewhere
         under the name, the stem at least. Of several the one that shares most of the path, and
-        the split.
+        the split. A name may be that of a URL or of an upload.
 
         Args:
             near: the file of annotations.
@@ -91,6 +106,10 @@ class Tree:
         Returns:
             None where there is none, or several that are equally near.
         """
+        spellings = dict.fromkeys((name, unquote(name), _UPLOADED.sub("", unquote(name))))
+        return next((i for n in spellings if (i := self._image(n, near))), None)
+
+    def _image(self, name: str, near: Path) -> Path | None:
         wanted = PurePosixPath(name.replace("\\", "/"))
         if not wanted.name or "\0" in name:
             return None

@@ -27,9 +27,9 @@ def read(tree: Tree) -> Found | None:
     if not roots:
         return None
     found = Found(NAME, tree)
-    listed = _listed(tree, found)
+    listed = _listed(tree, found, {end: file for file in roots for end in _ends(file)})
     for file, root in roots.items():
-        split = listed.pop(file.stem, None) if listed else split_of(tree.relative(file))
+        split = listed.get(file) if listed else split_of(tree.relative(file).parent)
         if split is None:
             found.leave_out("annotations that no list of ImageSets names, left out", file)
             continue
@@ -47,7 +47,7 @@ def read(tree: Tree) -> Found | None:
             raise UserError(f"{file}: {error}") from error
         found.add(split, image, boxes, said=(int(sides[0]), int(sides[1])) if all(sides) else None)
         found.classes += [box.name for box in boxes]
-    for name in listed if listed else ():
+    for name in listed.keys() - roots.keys():
         found.leave_out("names in ImageSets without an annotation, left out", name)
     found.classes = sorted(set(found.classes))
     return found
@@ -65,9 +65,18 @@ def _root(file: Path) -> ET.Element:
         raise UserError(f"{file} cannot be read: {error.strerror or error}") from error
 
 
-def _listed(tree: Tree, found: Found) -> dict[str, str]:
-    """The split of each name; "" where a list of all (trainval) is the only one that has it."""
-    splits: dict[str, str] = {}
+def _ends(file: Path) -> list[str]:
+    """What a list may call a file: its name, with the folders that it is in or without."""
+    parts = file.with_suffix("").parts
+    return ["/".join(parts[index:]) for index in range(len(parts))]
+
+
+def _listed(tree: Tree, found: Found, files: dict[str, Path]) -> dict[str | Path, str]:
+    """The split of each file; "" where a list of all (trainval) is the only one that has it.
+
+    A name without a file stands for itself. One with blanks may be quoted.
+    """
+    splits: dict[str | Path, str] = {}
     lists = [f for f in tree.files if f.suffix == ".txt" and "ImageSets" in f.parts]
     for split in (*SPLITS, ""):
         for file in lists:
@@ -75,8 +84,9 @@ def _listed(tree: Tree, found: Found) -> dict[str, str]:
             # VOC's own lists of a class are cat_train.txt
             if its == split and "_" not in file.stem:
                 text = file.read_text(encoding="utf-8", errors="replace")
-                words = (line.split() for line in text.splitlines())
-                for name in (line[0] for line in words if line):
+                for line in filter(None, map(str.strip, text.splitlines())):
+                    word = line.split()[0]
+                    name = files.get(line.strip('"')) or files.get(word) or word
                     if splits.setdefault(name, split) != split and split:
                         found.leave_out("names in two lists of ImageSets, left in the first", name)
     return splits

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 import yaml
 
-from mmresneskt.runtime.decoding import ENDINGS
 from mmresneskt.runtime.errors import UserError
 
 from .found import Box, Found, number
 from .tree import SPLITS, Tree, size_of, split_of
 
 NAME = "YOLO"
-SIGN = "a .yaml with names and train, or .txt files of boxes beside the images or in labels/"
+SIGN = "a .yaml with names and train, or .txt files of boxes that are named as the images"
+_LISTS = re.compile(r"classes\.txt|.*\.names|_darknet\.labels")
+"""Files of the classes' names, a line each."""
 _KEYS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 
 
@@ -25,30 +28,50 @@ def read(tree: Tree) -> Found | None:
         UserError: the data.yaml or a line of a text file cannot be used.
     """
     found = Found(NAME, tree)
-    described = _described(tree)
+    described = _described(tree, found)
+    document: dict = {}
     if described:
-        file, document = described
-        names = _names(document, file)
-        images = [(s, i) for s in SPLITS for i in _images(tree, file, document, s)]
+        path, document = described
+        names = _names(document, path)
+        images = [(s, i) for s in SPLITS for i in _images(found, path, document, s)]
+        files = _boxes_files(image for _, image in images)
     else:
-        images = [(split_of(tree.relative(i).parent), i) for i in tree.images]
+        files = _boxes_files(tree.images)
+        if not any(map(holds_boxes, files.values())) and not tree.of(".xml"):
+            texts = {f: tree.image(f"{f.stem}.jpg", f) for f in tree.of(".txt") if holds_boxes(f)}
+            files = {image: file for file, image in texts.items() if image}
         # a folder of photographs beside those that are labelled is no background
-        labelled = {i.parent for _, i in images if _holds_boxes(_boxes_file(i))}
+        labelled = {image.parent for image, file in files.items() if holds_boxes(file)}
+        images = [(split_of(tree.relative(i).parent), i) for i in tree.images]
         images = [(split, image) for split, image in images if image.parent in labelled]
-        listed = next((f for f in tree.files if f.name in ("classes.txt", "obj.names")), None)
-        names = dict(enumerate(_lines(listed))) if listed else {}
+        names = _listed(tree) if images else {}
     if not images:
         return None
+    others = set(tree.of(".txt")).difference(files.values())
+    for text in filter(holds_boxes, sorted(others)):
+        found.leave_out("files of boxes of no image in use, left out", text)
     numbers: set[int] = set(names)
     for split, image in images:
         size = size_of(image)
-        boxes = _boxes(image, size, names, numbers) if size else []
+        file = files.get(image)
+        boxes = _boxes(file, size, names, numbers, document) if file and size else []
         found.add(split, image, boxes, size=size)
     found.classes = [names.get(index, str(index)) for index in sorted(numbers)]
     return found
 
 
-def _described(tree: Tree) -> tuple[Path, dict] | None:
+def _listed(tree: Tree) -> dict[int, str]:
+    """The names of the longest list, with which the others must agree."""
+    files = [file for file in tree.files if _LISTS.fullmatch(file.name)]
+    longest = max(map(_lines, files), key=len, default=[])
+    for file in files:
+        if (names := _lines(file)) != longest[: len(names)]:
+            differ = f"its names are {names!r:.80}, and those of another list {longest!r:.80}"
+            raise UserError(f"{file}: {differ}. Number the classes alike")
+    return dict(enumerate(longest))
+
+
+def _described(tree: Tree, found: Found) -> tuple[Path, dict] | None:
     """The data.yaml and what it says."""
     for file in tree.of(".yaml", ".yml"):
         try:
@@ -56,6 +79,7 @@ def _described(tree: Tree) -> tuple[Path, dict] | None:
         except (OSError, ValueError, yaml.YAMLError) as error:
             if tree.only:
                 raise UserError(f"{file} cannot be read as YAML: {error}") from error
+            found.leave_out("YAML files that cannot be read, left out", f"{file}: {error}")
             continue
         if isinstance(document, dict) and "names" in document and document.get("train"):
             return file, document
@@ -67,70 +91,78 @@ def _described(tree: Tree) -> tuple[Path, dict] | None:
 def _names(document: dict, file: Path) -> dict[int, str]:
     names = document["names"]
     try:
-        pairs = names.items() if isinstance(names, dict) else enumerate(list(names))
+        pairs = enumerate(names) if isinstance(names, list) else names.items()
         return {int(index): str(name).strip() for index, name in pairs}
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise UserError(f"{file}: names is no list of names: {error}") from error
 
 
-def _images(tree: Tree, file: Path, document: dict, split: str) -> list[Path]:
+def _images(found: Found, file: Path, document: dict, split: str) -> list[Path]:
     """The images of a split: of folders, or of lists of files."""
     given = next((document[key] for key in _KEYS[split] if document.get(key)), None)
     if given is None:
         return []
-    found: list[Path] = []
+    images: list[Path] = []
     for entry in given if isinstance(given, list) else [given]:
         place = _place(file, document, str(entry))
         if place is None:
-            if split == "test":  # often named, and not in the download
-                continue
-            raise UserError(f"{file}: {split}: {entry} is not there, seen from {file.parent}")
-        if place.is_dir():
-            files = sorted(p for p in place.rglob("*") if p.suffix.lower() in ENDINGS)
-            hidden = [
-                p for p in files if any(n.startswith(".") for n in p.relative_to(place).parts)
-            ]
-            found += [p for p in files if p.is_file() and p not in hidden]
+            if split == "train":
+                raise UserError(f"{file}: {split}: {entry} is not there, seen from {file.parent}")
+            # often named, and not in the download
+            found.leave_out(f"entries of {file.name} that are not there", f"{split}: {entry}")
+        elif place.is_dir():
+            images += Tree(place).images
         else:
-            found += [p for line in _lines(place) if (p := tree.image(line, place))]
-    return found
+            listed = {line: found.tree.image(line, place) for line in _lines(place)}
+            images += filter(None, listed.values())
+            for line in (line for line, image in listed.items() if not image):
+                found.leave_out("images that are not there, left out", f"{place}: {line}")
+    return images
 
 
 def _place(file: Path, document: dict, entry: str) -> Path | None:
-    """Where an entry leads: by ``path``, from the file, or without the ../ that Roboflow writes."""
+    """Where an entry leads: by ``path``, or from the file, where some of its first parts are
+    left out: Roboflow writes a ../ too many, and paths may be those of another machine."""
+    entry = entry.replace("\\", "/")
     base = file.parent / str(document.get("path") or "")
-    inside = PurePath(*(part for part in PurePath(entry).parts if part != ".."))
-    places = (base / entry, file.parent / entry, file.parent / inside)
-    return next((place.resolve() for place in places if place.exists()), None)
+    inside = [part for part in PurePath(entry).parts if part not in ("..", "/")]
+    ends = (PurePath(*inside[index:]) for index in range(max(1, len(inside) - 1)))
+    places = (base / entry, file.parent / entry, *(file.parent / end for end in ends))
+    return next((Path(os.path.normpath(place)) for place in places if place.exists()), None)
 
 
-def _boxes_file(image: Path) -> Path | None:
-    """The text file of an image: in labels/ in place of the last images/, or beside it."""
-    parts = list(image.with_suffix(".txt").parts)
-    places = [Path(*parts)]
-    if "images" in parts[:-1]:
-        last = len(parts) - 1 - parts[::-1].index("images")
-        places.insert(0, Path(*parts[:last], "labels", *parts[last + 1 :]))
-    return next((place for place in places if place.is_file()), None)
+def _boxes_files(images: Iterable[Path]) -> dict[Path, Path]:
+    """The text file of each image: in labels/ in place of the last images/, or beside it."""
+    found: dict[Path, Path] = {}
+    for image in images:
+        parts, folders = image.parent.parts, [image.parent]
+        if "images" in parts:
+            last = len(parts) - 1 - parts[::-1].index("images")
+            folders.insert(0, Path(*parts[:last], "labels", *parts[last + 1 :]))
+        places = (folder / f"{image.stem}{end}" for folder in folders for end in (".txt", ".TXT"))
+        if place := next((place for place in places if place.is_file()), None):
+            found[image] = place
+    return found
 
 
-def _holds_boxes(file: Path | None) -> bool:
+def holds_boxes(file: Path) -> bool:
     """Whether the first line of a text file is a box's."""
-    words = next(iter(_lines(file)), "").split() if file else []
+    try:
+        words = next(iter(_lines(file)), "").split()
+    except UserError:  # some other text
+        return False
     return len(words) > 4 and all(re.fullmatch(r"-?[\d.]+(e-?\d+)?", word) for word in words)
 
 
 def _boxes(
-    image: Path, size: tuple[int, int], names: dict[int, str], numbers: set[int]
+    file: Path, size: tuple[int, int], names: dict[int, str], numbers: set[int], document: dict
 ) -> list[Box]:
     """An image's boxes; a polygon's is the one around it."""
-    file = _boxes_file(image)
-    if file is None:
-        return []
     boxes = []
     for index, line in enumerate(_lines(file)):
         try:
             label, *values = (number(word, "a value") for word in line.split())
+            values = values[:4] if "kpt_shape" in document else values
             if len(values) != 4 and (len(values) < 6 or len(values) % 2):
                 raise ValueError(f"{len(values)} values behind the class, not x y width height")
             if label != int(label) or label < 0 or (names and label not in names):

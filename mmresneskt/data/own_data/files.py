@@ -60,7 +60,7 @@ def _coco(found: Found, pictures: list[Picture]) -> str:
         width, height = picture.size
         path = found.tree.relative(picture.path).as_posix()
         images.append(dict(id=image_id, file_name=path, width=width, height=height))
-        for box in picture.boxes:
+        for box in (b for b in picture.boxes if b.name in numbers):  # crowds may be of no class
             entry = dict(
                 id=len(annotations) + 1,  # pycocotools takes 0 for none
                 image_id=image_id,
