@@ -48,8 +48,7 @@ def find_data(given: str | Path) -> Found:
         found = None if other else layout.read(tree)
         if found:
             return found.finished()
-    other = other or unread.probable(tree)
-    if other:
+    if other := other or unread.probable(tree):
         raise UserError(f"--data {given}: {other}")
     looked = "; ".join(f"{layout.NAME}: {layout.SIGN}" for layout in _LAYOUTS)
     raise UserError(

@@ -11,10 +11,7 @@ from .found import Found
 from .tree import Tree, split_named
 
 NAME = "folders of classes"
-SIGN = (
-    "two folders of images or more, named after their classes (not images and masks), or such in "
-    "train/ and test/"
-)
+SIGN = "two folders of classes or more (not images and masks), or such in train/ and test/"
 _NO_CLASS = re.compile(r"(?i)(jpeg)?images?|imgs?")
 
 

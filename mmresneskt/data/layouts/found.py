@@ -105,12 +105,12 @@ class Found:
             kind = "boxes without area, left out"
         elif not (-box.width < box.left < size[0] and -box.height < box.top < size[1]):
             kind = "boxes outside their image, left out"
-        usable = kind is None
-        if usable and box.crowd:
-            kind = "objects marked as crowds or difficult, neither trained on nor counted"
+        elif box.crowd:
+            crowd = "objects marked as crowds or difficult, neither trained on nor counted"
+            self.leave_out(crowd, f"{box.name} in {image}")
         if kind:
             self.leave_out(kind, f"{box.name} in {image}")
-        return usable
+        return kind is None
 
     def finished(self) -> Found:
         """The same without the classes that nothing has, images without annotations counted.

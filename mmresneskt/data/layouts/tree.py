@@ -20,8 +20,7 @@ SPLIT_NAMES = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 _EXIF_ORIENTATION = 0x0112
-_UPLOADED = re.compile(r"(?<![^/\\])[0-9a-f]{8}-(?=[^/\\]+$)")
-"""What Label Studio puts before the name of a file."""
+_UPLOADED = re.compile(r"(?<![^/\\])[0-9a-f]{8}-(?=[^/\\]+$)")  # put first by Label Studio
 
 
 def split_of(path: PurePath) -> str:

@@ -12,13 +12,12 @@ import yaml
 from mmresneskt.runtime.errors import UserError
 
 from .found import Box, Found, number
-from .tree import SPLITS, Tree, size_of, split_of
+from .tree import SPLIT_NAMES, SPLITS, Tree, size_of, split_of
 
 NAME = "YOLO"
 SIGN = "a .yaml with names and train, or .txt files of boxes that are named as the images"
 _LISTS = re.compile(r"classes\.txt|.*\.names|_darknet\.labels")
 """Files of the classes' names, a line each."""
-_KEYS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 
 
 def read(tree: Tree) -> Found | None:
@@ -99,7 +98,7 @@ def _names(document: dict, file: Path) -> dict[int, str]:
 
 def _images(found: Found, file: Path, document: dict, split: str) -> list[Path]:
     """The images of a split: of folders, or of lists of files."""
-    given = next((document[key] for key in _KEYS[split] if document.get(key)), None)
+    given = next((v for k, v in document.items() if SPLIT_NAMES.get(k) == split and v), None)
     if given is None:
         return []
     images: list[Path] = []
