@@ -1,5 +1,6 @@
 """From what was found to a config: drawn splits, files, and what follows from the data."""
 
+import itertools
 import json
 import tempfile
 from pathlib import Path
@@ -90,6 +91,15 @@ def test_only_what_is_missing_is_drawn(tmp_path, given_splits, drawn, test_is_va
         if split in given_splits:
             assert stems(splits[split]) == {f"{split}{i}" for i in range(12)}
     assert ("drawn from the others" in summary(found, splits)) == bool(drawn)
+
+
+@pytest.mark.parametrize("with_objects", itertools.combinations(range(6), 3), ids=str)
+def test_every_drawn_split_has_an_object(tmp_path, with_objects):
+    its = [e if i in with_objects else e._replace(boxes=[]) for i, e in enumerate(examples(6))]
+    its = [e._replace(boxes=[("cat", *box[1:]) for box in e.boxes]) for e in its]
+    layouts.coco_cvat(tmp_path, its, NAMES)
+    splits, _ = complete_splits(find_data(tmp_path), {})
+    assert [sum(len(p.names()) for p in its) for its in splits.values()] == [1, 1, 1]
 
 
 def test_a_class_that_a_split_lacks_is_named(tmp_path):

@@ -62,13 +62,17 @@ def _draw(pool: dict[str, Picture], kept: dict[str, str], wanted: list[str]) -> 
     left = Counter(
         n for k, p in pool.items() if drawn.get(k) in (None, "train") for n in set(p.names())
     )
+    empty = set() if drawn else set(wanted)
     for key in new:
         names = set(pool[key].names())
         split = next((s for s in wanted if missing[s]), "train")
-        if split != "train" and any(left[name] < 2 for name in names):
+        # a split without an object cannot be evaluated on
+        unfit = any(left[name] < 2 for name in names) or (not names and split in empty)
+        if split != "train" and unfit:
             split = "train"
         if split != "train":
             missing[split] -= 1
+            empty.discard(split)
             left.subtract(names)
         drawn[key] = split
     return drawn
