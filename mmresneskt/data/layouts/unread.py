@@ -10,13 +10,9 @@ from .yolo import holds_boxes
 _DO = "not read: export or convert it to COCO's JSON, Pascal VOC's XML or YOLO's text files"
 # by words that no other file has
 _WORDS = {
-    **{'"imagePath"': "LabelMe's", '"region_attributes"': "VIA's", '"classTitle"': "Supervisely's"},
-    **{
-        '"_via_attributes"': "VIA's",
-        '"from_name"': "Label Studio's",
-        '"rectanglelabels"': "Label Studio's",
-    },
-    **{'"coordinates"': "CreateML's", "<annotations>": "CVAT's own XML"},
+    **{'"imagePath"': "LabelMe's", '"region_attributes"': "VIA's", '"_via_attributes"': "VIA's"},
+    **{'"classTitle"': "Supervisely's", '"from_name"': "Label Studio's"},
+    **{'"rectanglelabels"': "Label Studio's", "<annotations>": "CVAT's own XML"},
 }
 
 
