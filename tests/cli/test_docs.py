@@ -130,6 +130,8 @@ def check(words):
         assert all((ROOT / file).is_file() for file in files), files
     elif program == "python":
         compile(arguments[1], "-c", "exec")
+    elif program.endswith(".py"):
+        assert (ROOT / program).is_file(), program
     else:
         assert program in ANYWHERE, f"unknown program: {program}"
 
