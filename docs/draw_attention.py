@@ -11,11 +11,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from mmengine import track_iter_progress
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS
 
 from mmresneskt.network.attention_maps import BlockAttention, spatial_attention
-from mmresneskt.runtime.config.load import load_config
-from mmresneskt.runtime.trained import build_model, load_weights, weights
 from mmresneskt.runtime.work_folder import checkpoint_of
 
 BLUES = ("#c6dbef", "#6baed6", "#08519c")
@@ -44,22 +42,19 @@ def draw_choices(axes: Axes, blocks: list[tuple[BlockAttention, ...]]) -> None:
 
 
 def main(*work_dirs: str) -> None:
+    from mmdet.apis import init_detector  # once mmcv's operators are there
+
     figure = Figure(figsize=(11, 3 * len(work_dirs)), layout="constrained")
     for row, work_dir in zip(figure.subplots(len(work_dirs), 2, squeeze=False), work_dirs):
-        config = str(next(Path(work_dir).glob("*.py")))
-        cfg = load_config(config)
-        init_default_scope(cfg.default_scope)
-        model = build_model(cfg, config)
-        model.cfg = cfg
-        checkpoint = checkpoint_of(Path(work_dir))
-        load_weights(model, weights(checkpoint.content), checkpoint.name, config)
-        images = DATASETS.build(cfg.test_dataloader.dataset)
+        config = next(Path(work_dir).glob("*.py"))
+        model = init_detector(config, checkpoint_of(Path(work_dir)).name, device="cpu")
+        images = DATASETS.build(model.cfg.test_dataloader.dataset)
         files = [images.get_data_info(i)["img_path"] for i in range(len(images))]
         found = [spatial_attention(model, file) for file in track_iter_progress(files)]
         blocks = list(zip(*found))
         draw_gates(row[0], blocks)
         draw_choices(row[1], blocks)
-        form = cfg.model.backbone.get("spatial_attention", "paper")
+        form = model.cfg.model.backbone.get("spatial_attention", "paper")
         row[0].set_title(f"spatial_attention={form!r}")
         for axes in row:
             names = [f"{block[0].stage}.{block[0].block}" for block in blocks]
