@@ -12,9 +12,8 @@ from PIL import Image
 from mmresneskt.data.layouts import find_data
 from mmresneskt.runtime.errors import UserError
 from tests.support import layouts
-from tests.support.layouts import Example, save, write
+from tests.support.layouts import NAMES, ONE, Example, save, write
 
-NAMES = ["cat", "ant eater", "Ziège"]
 # a folder without a box is none of YOLO's
 BESIDE = (
     layouts.yolo_labelimg,
@@ -115,9 +114,6 @@ def test_folders_of_classes(examples, splits):
 
 def notes(found):
     return " ".join(str(finding) for finding in found.problems.findings("", ""))
-
-
-ONE = [Example("", "a", (40, 30), [("cat", 5, 5, 10, 10)])]
 
 
 def test_one_file_of_annotations(tmp_path):

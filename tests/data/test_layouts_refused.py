@@ -7,10 +7,7 @@ import pytest
 from mmresneskt.data.layouts import find_data
 from mmresneskt.runtime.errors import UserError
 from tests.support import layouts
-from tests.support.layouts import Example, save, write
-
-NAMES = ["cat", "ant eater", "Ziège"]
-ONE = [Example("", "a", (40, 30), [("cat", 5, 5, 10, 10)])]
+from tests.support.layouts import NAMES, ONE, save, write
 
 
 def broken_json(root):

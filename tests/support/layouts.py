@@ -19,6 +19,10 @@ class Example(NamedTuple):
         return f"{self.stem}.png"
 
 
+NAMES = ["cat", "ant eater", "Ziège"]
+ONE = [Example("", "a", (40, 30), [("cat", 5, 5, 10, 10)])]
+
+
 def save(path, size, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, (90, 60, 30)).save(path, **options)
